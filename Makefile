@@ -1,0 +1,297 @@
+# weir: one non-recursive makefile. `make help` lists the targets.
+#
+# Ours comes first, the user's CFLAGS, CPPFLAGS and LDFLAGS last. Objects of every variant live in
+# their own folder under build/, so that sanitizer and release objects never mix.
+
+VERSION := $(shell cat VERSION)
+VARIANT ?= release
+B := build/$(VARIANT)
+
+PREFIX ?= /usr/local
+BINDIR ?= $(PREFIX)/bin
+LIBDIR ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
+MANDIR ?= $(PREFIX)/share/man
+DATADIR ?= $(PREFIX)/share/weir
+INSTALL ?= install
+PKG_CONFIG ?= pkg-config
+ifeq ($(origin CC),default)
+CC := $(if $(shell command -v gcc 2>/dev/null),gcc,cc)
+endif
+AR ?= ar
+CXX ?= g++
+
+-include config.mk
+
+Q := $(if $(V),,@)
+say = $(if $(V),@:,@printf '  %-7s %s\n' $(1) $(2))
+
+# ---- variants ------------------------------------------------------------------------------
+WITH_JEMALLOC ?= 1
+OPT := -O2
+SAN :=
+ifeq ($(VARIANT),asan)
+SAN := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
+OPT := -O1 -DWEIR_VERIFY
+WITH_JEMALLOC := 0
+else ifeq ($(VARIANT),ubsan)
+SAN := -fsanitize=undefined -fno-sanitize-recover=all
+OPT := -O1 -DWEIR_VERIFY
+else ifeq ($(VARIANT),tsan)
+SAN := -fsanitize=thread
+OPT := -O1
+WITH_JEMALLOC := 0
+else ifeq ($(VARIANT),coverage)
+SAN := --coverage -fprofile-update=atomic
+OPT := -O0
+else ifeq ($(VARIANT),fuzz)
+CC := clang
+SAN := -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all
+OPT := -O1 -DWEIR_VERIFY
+WITH_JEMALLOC := 0
+else ifeq ($(VARIANT),pure)
+# What tests/lint/purity.sh looks at: nothing inlined away, nothing added by the compiler.
+OPT := -O0 -fno-stack-protector
+else ifneq ($(VARIANT),release)
+ifneq ($(VARIANT),clang)
+$(error VARIANT is release, clang, asan, ubsan, tsan, coverage, fuzz or pure)
+endif
+CC := clang
+endif
+
+PKGS := hwloc yaml-0.1 libpcre2-8 libmicrohttpd jansson zlib libzstd
+ifeq ($(WITH_JEMALLOC),1)
+PKGS += jemalloc
+endif
+
+WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wpointer-arith \
+	-Wwrite-strings -Wundef
+WARN_STRICT := -Wconversion -Wno-sign-conversion
+OURS := -std=gnu11 -D_GNU_SOURCE -I. -I$(B) -DWEIR_VERSION=\"$(VERSION)\" \
+	-DWEIR_VARIANT=\"$(VARIANT)\" -DWEIR_WITH_JEMALLOC=$(WITH_JEMALLOC) \
+	-g -fPIC -fvisibility=hidden -fno-strict-aliasing -pthread $(OPT) $(SAN) $(WARN) \
+	$(if $(WERROR),-Werror)
+PKG_CFLAGS = $(shell $(PKG_CONFIG) --cflags $(PKGS) 2>/dev/null)
+PKG_LIBS = $(shell $(PKG_CONFIG) --libs $(PKGS) 2>/dev/null)
+ALL_LDFLAGS = -pthread $(SAN) -rdynamic $(LDFLAGS)
+ALL_LIBS = $(PKG_LIBS) -lm -ldl $(LDLIBS)
+
+# ---- what there is -------------------------------------------------------------------------
+# A file named weir*.c holds a main() (weir-rings.c) except libweir's own (weir_*.c).
+ARCHIVES := engine-edge engine-core state numa shm base
+src = $(sort $(filter-out $(wildcard $(1)/weir-*.c) $(1)/weir.c,$(wildcard $(1)/*.c)))
+SRC_base := $(call src,base)
+SRC_shm := $(call src,shm)
+SRC_numa := $(call src,numa)
+ifeq ($(WITH_JEMALLOC),1)
+SRC_numa := $(filter-out numa/arena_plain.c,$(SRC_numa))
+else
+SRC_numa := $(filter-out numa/arena_jemalloc.c,$(SRC_numa))
+endif
+SRC_state := $(call src,state)
+SRC_engine-core := $(call src,engine/core)
+SRC_engine-edge := $(call src,engine/edge)
+STRICT_DIRS := base/% shm/% numa/% state/% engine/core/%
+
+obj = $(patsubst %.c,$(B)/%.o,$(1))
+LIBS_A := $(patsubst %,$(B)/lib%.a,$(ARCHIVES))
+$(foreach a,$(ARCHIVES),$(eval $(B)/lib$(a).a: $(call obj,$(SRC_$(a)))))
+
+# Programs: name:main file. Each links every archive; tests link their component and what is below.
+PROGRAMS := weir:engine/weir.c weir-engine:engine/weir-engine.c weir-rings:shm/weir-rings.c
+prog_name = $(word 1,$(subst :, ,$(1)))
+prog_main = $(word 2,$(subst :, ,$(1)))
+HAVE_PROGRAMS := $(foreach p,$(PROGRAMS),$(if $(wildcard $(call prog_main,$(p))),$(p)))
+BIN := $(foreach p,$(HAVE_PROGRAMS),$(B)/bin/$(call prog_name,$(p)))
+LIBWEIR := $(B)/libweir.so
+LIBWEIR_A := $(B)/libweir.a
+OPERATORS := $(patsubst examples/operators/%.c,$(B)/operators/%.so,$(wildcard examples/operators/*.c))
+
+below_base := base
+below_shm := shm base
+below_numa := numa base
+below_state := state base
+below_engine := engine-edge engine-core state numa shm base
+UNIT_SRC := $(sort $(wildcard tests/unit/*/test_*.c))
+UNIT_BIN := $(patsubst tests/%.c,$(B)/tests/%,$(UNIT_SRC))
+STRESS_BIN := $(patsubst tests/%.c,$(B)/tests/%,$(sort $(wildcard tests/stress/*.c)))
+MODEL_BIN := $(patsubst tests/%.c,$(B)/tests/%,$(sort $(wildcard tests/model/test_*.c)))
+FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
+REPLAY_BIN := $(patsubst tests/fuzz/%.c,$(B)/tests/fuzz/replay_%,$(FUZZ_SRC))
+TESTLIB_SRC := $(sort $(wildcard tests/lib/*.c))
+
+.PHONY: all programs tests deps deps-test deps-bench run test check check-unit check-stress check-model \
+	check-fuzz check-e2e check-sql bench asan ubsan tsan coverage format format-check lint install \
+	uninstall clean distclean help fuzz dist print-%
+.DEFAULT_GOAL := all
+.DELETE_ON_ERROR:
+
+all: programs $(LIBWEIR) $(LIBWEIR_A) $(OPERATORS)
+programs: $(BIN)
+
+# ---- compile and link ----------------------------------------------------------------------
+$(B)/%.o: %.c Makefile
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(OURS) $(if $(filter $(STRICT_DIRS),$<),$(WARN_STRICT)) $(PKG_CFLAGS) $(CPPFLAGS) \
+		$(CFLAGS) -MMD -MP -c $< -o $@
+
+$(LIBS_A):
+	$(call say,AR,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+define program_rule
+$(B)/bin/$(call prog_name,$(1)): $(B)/$(patsubst %.c,%.o,$(call prog_main,$(1))) $(LIBS_A)
+	$$(call say,LINK,$$@)
+	$$(Q)mkdir -p $$(@D)
+	$$(Q)$$(CC) $$(ALL_LDFLAGS) -o $$@ $$^ $$(ALL_LIBS)
+endef
+$(foreach p,$(HAVE_PROGRAMS),$(eval $(call program_rule,$(p))))
+
+$(LIBWEIR): $(LIBS_A) engine/weir.map
+	$(call say,LINK,$@)
+	$(Q)$(CC) -shared $(SAN) -pthread -Wl,-soname,libweir.so.0 -Wl,--version-script=engine/weir.map \
+		$(LDFLAGS) -o $@ -Wl,--whole-archive $(LIBS_A) -Wl,--no-whole-archive $(ALL_LIBS)
+
+$(LIBWEIR_A): $(LIBS_A)
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $(foreach a,$(ARCHIVES),$(call obj,$(SRC_$(a))))
+
+$(B)/operators/%.so: examples/operators/%.c engine/weir.h Makefile
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 -g -O2 -fPIC -shared $(WARN) $(if $(WERROR),-Werror) $(SAN) -I. $(CPPFLAGS) \
+		$(CFLAGS) -o $@ $<
+
+# ---- tests ---------------------------------------------------------------------------------
+TESTLIB := $(B)/tests/libtest.a
+$(TESTLIB): $(call obj,$(TESTLIB_SRC))
+	$(Q)mkdir -p $(@D)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+# tests/unit/COMPONENT/test_x.c links COMPONENT and what is below it, so that an upward call fails.
+define unit_rule
+$(B)/tests/unit/$(1)/%: $(B)/tests/unit/$(1)/%.o $(TESTLIB) $(patsubst %,$(B)/lib%.a,$(below_$(1)))
+	$$(call say,LINK,$$@)
+	$$(Q)$$(CC) $$(ALL_LDFLAGS) -o $$@ $$^ -lcmocka $$(ALL_LIBS)
+endef
+$(foreach c,base shm numa state engine,$(eval $(call unit_rule,$(c))))
+
+$(B)/tests/stress/%: $(B)/tests/stress/%.o $(TESTLIB) $(LIBS_A)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(ALL_LIBS)
+
+# The model compiles production headers with its own atomics: no archive but base.
+$(B)/tests/model/%.o: OURS += -DWEIR_MODEL
+$(B)/tests/model/test_%: $(B)/tests/model/test_%.o $(B)/tests/model/model.o $(B)/libbase.a
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(ALL_LIBS)
+
+# Every fuzz target also replays its corpus with a plain main(), in any variant.
+$(B)/tests/fuzz/replay_%: $(B)/tests/fuzz/%.o $(B)/tests/fuzz/replay.o $(TESTLIB) $(LIBS_A)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(ALL_LIBS)
+ifeq ($(VARIANT),fuzz)
+$(B)/tests/fuzz/run_%: $(B)/tests/fuzz/%.o $(TESTLIB) $(LIBS_A)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(ALL_LIBS)
+endif
+
+tests: all $(UNIT_BIN) $(STRESS_BIN) $(MODEL_BIN) $(REPLAY_BIN)
+
+# The parts run on what is there; `make test` sets the machine up first.
+check-unit: $(UNIT_BIN)
+	@tests/lib/run.sh $(B) unit $^
+check-stress: $(STRESS_BIN)
+	@tests/lib/run.sh $(B) stress $^
+check-model: $(MODEL_BIN)
+	@tests/lib/run.sh $(B) model $^
+check-fuzz: $(REPLAY_BIN)
+	@tests/lib/run.sh $(B) fuzz $^
+check-e2e: all
+	@tests/lib/run.sh $(B) e2e $(sort $(wildcard tests/e2e/test_*.sh))
+check: tests
+	@tests/lib/run.sh $(B) check $(UNIT_BIN) $(MODEL_BIN) $(REPLAY_BIN) $(STRESS_BIN) \
+		$(sort $(wildcard tests/e2e/test_*.sh))
+
+test: deps-test
+	@$(MAKE) --no-print-directory check
+
+asan ubsan tsan:
+	@$(MAKE) --no-print-directory VARIANT=$@ check-$@
+check-asan check-ubsan: check
+check-tsan: $(STRESS_BIN) $(UNIT_BIN) all
+	@tests/lib/run.sh $(B) tsan $(STRESS_BIN) $(UNIT_BIN)
+.PHONY: check-asan check-ubsan check-tsan
+
+coverage:
+	@$(MAKE) --no-print-directory VARIANT=coverage check
+	@tests/lib/coverage.sh build/coverage
+
+# make fuzz TARGET=csv TIME=60
+TIME ?= 30
+fuzz:
+	@$(MAKE) --no-print-directory VARIANT=fuzz fuzz-run TARGET=$(TARGET) TIME=$(TIME)
+fuzz-run: $(patsubst tests/fuzz/fuzz_%.c,$(B)/tests/fuzz/run_fuzz_%,$(if $(TARGET),tests/fuzz/fuzz_$(TARGET).c,$(FUZZ_SRC)))
+	@tests/fuzz/run.sh $(TIME) $^
+.PHONY: fuzz-run
+
+lint:
+	@tests/lint/run.sh
+
+CLANG_FORMAT ?= clang-format
+FORMAT_FILES = $(shell git ls-files '*.c' '*.h')
+format:
+	$(CLANG_FORMAT) -i $(FORMAT_FILES)
+format-check:
+	$(CLANG_FORMAT) --dry-run -Werror $(FORMAT_FILES)
+
+bench:
+	@perf/run.sh $(BENCH)
+
+# ---- set-up and first run -------------------------------------------------------------------
+deps:
+	@tests/lib/deps.sh build
+deps-test:
+	@tests/lib/deps.sh build test
+deps-bench:
+	@tests/lib/deps.sh build test bench
+
+run: deps
+	@$(MAKE) --no-print-directory all
+	@examples/run.sh $(B)
+
+# ---- install -------------------------------------------------------------------------------
+install: all
+	$(INSTALL) -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCLUDEDIR)/weir \
+		$(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(DATADIR)/examples
+	$(INSTALL) -m 755 $(BIN) $(DESTDIR)$(BINDIR)
+	$(INSTALL) -m 644 $(LIBWEIR_A) $(DESTDIR)$(LIBDIR)
+	$(INSTALL) -m 755 $(LIBWEIR) $(DESTDIR)$(LIBDIR)/libweir.so.$(VERSION)
+	ln -sf libweir.so.$(VERSION) $(DESTDIR)$(LIBDIR)/libweir.so.0
+	ln -sf libweir.so.0 $(DESTDIR)$(LIBDIR)/libweir.so
+	$(INSTALL) -m 644 engine/weir.h $(DESTDIR)$(INCLUDEDIR)/weir
+	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' \
+		-e 's|@VERSION@|$(VERSION)|' engine/weir.pc.in >$(DESTDIR)$(LIBDIR)/pkgconfig/weir.pc
+	$(INSTALL) -m 644 $(wildcard docs/man/*.1) $(DESTDIR)$(MANDIR)/man1
+	cp -R examples/. $(DESTDIR)$(DATADIR)/examples
+
+uninstall:
+	rm -f $(patsubst $(B)/bin/%,$(DESTDIR)$(BINDIR)/%,$(BIN))
+	rm -f $(DESTDIR)$(LIBDIR)/libweir.a $(DESTDIR)$(LIBDIR)/libweir.so*
+	rm -f $(DESTDIR)$(LIBDIR)/pkgconfig/weir.pc
+	rm -f $(patsubst docs/man/%,$(DESTDIR)$(MANDIR)/man1/%,$(wildcard docs/man/*.1))
+	rm -rf $(DESTDIR)$(INCLUDEDIR)/weir $(DESTDIR)$(DATADIR)
+
+clean:
+	rm -rf build
+
+help:
+	@tests/lib/help.sh "$(VERSION)" "$(VARIANT)" "$(CC)"
+
+print-%:
+	@echo '$($*)'
+
+-include $(shell find $(B) -name '*.d' 2>/dev/null)
+.SECONDARY:

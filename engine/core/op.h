@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * engine/core/op.h - nodes, batches and ports: how fused steps pass records to each other.
+ *
+ * A task is a small tree of nodes. Each node has one input batch; each of its ports feeds the input
+ * batches of the nodes behind it. A batch is up to WEIR_BATCH_ROWS pointers to frames, then at most
+ * one control (watermark, barrier, end). The frames themselves stay where they are: in the input
+ * ring, or in the scratch memory of the port that made them.
+ *
+ *      ring or source ──▶ [in│node 0│port]──▶ [in│node 1│port]──▶ [in│outlet] ──▶ rings
+ *                                      │port "late"]──▶ [in│outlet] ──▶ rings
+ *
+ * run() contract: consume rows in->pos .. in->count, emit through the ports while weir_port_room()
+ * is not 0, and stop without blocking when a port has no room; it will be called again. When all
+ * rows are consumed and nothing of the node's own is pending, pass the control on with
+ * weir_node_forward_ctl() (a window first emits what the watermark closes; that may take several
+ * calls). Rows emitted must stay valid until the port's targets have consumed them: pass input
+ * rows through, or build new ones with weir_port_claim(). State kept beyond the call is copied.
+ *
+ * Pure: no I/O, no clock; memory from node->task->mem only at create and when state grows.
+ * Thread: one task runs on one worker at a time.
+ */
+#ifndef WEIR_ENGINE_CORE_OP_H
+#define WEIR_ENGINE_CORE_OP_H
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "base/schema.h"
+
+#define WEIR_BATCH_ROWS 256
+#define WEIR_PORT_TARGETS_MAX 64
+
+struct weir_node;
+struct weir_task;
+
+struct weir_ctl {
+	uint8_t kind;  /* 0: none; else WEIR_FRAME_WATERMARK, _BARRIER, _EOS, _MARKER, _IDLE */
+	int64_t value; /* time for a watermark, epoch for a barrier */
+};
+
+struct weir_batch {
+	uint32_t pos, count; /* rows [pos, count) are still to be consumed */
+	struct weir_ctl ctl; /* comes after the rows */
+	const struct weir_frame *row[WEIR_BATCH_ROWS];
+};
+
+weir_inline bool weir_batch_empty(const struct weir_batch *b)
+{
+	return b->pos == b->count && b->ctl.kind == 0;
+}
+
+struct weir_port {
+	const char *name; /* "" is the main output */
+	const struct weir_schema *schema;
+	struct weir_node **target;
+	uint32_t target_count;
+	uint32_t scratch_used, scratch_cap;
+	uint8_t *scratch; /* scratch_cap bytes, 8-byte aligned */
+	uint64_t rows;    /* emitted so far */
+};
+
+struct weir_op_class {
+	const char *name;
+	/* >0: made progress (rows consumed or emitted, control passed); 0: nothing to do or no
+	 * room; <0: error, text in node->task->err, the pipeline stops. */
+	int (*run)(struct weir_node *n);
+	void (*fini)(struct weir_node *n); /* may be NULL */
+};
+
+struct weir_node {
+	const struct weir_op_class *cls;
+	void *op; /* the operator's own structure */
+	struct weir_task *task;
+	struct weir_port *port; /* port[0] is the main output */
+	uint32_t port_count;
+	uint32_t step; /* index in the pipeline */
+	uint64_t rows_in;
+	uint64_t late, rejects; /* counted by the operator */
+	int64_t watermark;      /* last one forwarded */
+	struct weir_batch in;
+};
+
+/* How many rows the port takes now; 0 also while a control waits in a target, or the scratch
+ * memory is used up and a target still holds rows. */
+uint32_t weir_port_room(struct weir_port *p);
+
+/* Appends a row to every target. Needs room. */
+weir_inline void weir_port_push(struct weir_port *p, const struct weir_frame *f)
+{
+	for (uint32_t i = 0; i < p->target_count; i++) {
+		struct weir_batch *b = (struct weir_batch *)(void *)((char *)p->target[i] +
+								     offsetof(struct weir_node, in));
+
+		b->row[b->count++] = f;
+	}
+	p->rows++;
+}
+
+/* Scratch memory for one new frame: pointer and its size in *ret_cap (a multiple of 8). NULL when it
+ * must wait until the targets have drained. A port that has room and drained targets always gives
+ * at least the task's record_max. */
+void *weir_port_claim(struct weir_port *p, uint32_t want, uint32_t *ret_cap);
+/* Keeps the first `bytes` of the last claim (a frame's stride). */
+weir_inline void weir_port_keep(struct weir_port *p, uint32_t bytes)
+{
+	p->scratch_used += bytes;
+}
+
+/* Passes in->ctl to all ports and clears it; the watermark of a marked node only grows. false (and
+ * nothing done) when a target already holds a control. Call only when all rows are consumed. */
+bool weir_node_forward_ctl(struct weir_node *n);
+
+/* What a failing record does. */
+enum weir_on_error {
+	WEIR_ON_ERROR_STOP = 0,
+	WEIR_ON_ERROR_SKIP = 1,
+	WEIR_ON_ERROR_ROUTE = 2,
+};
+
+/* Schema of every "rejects" port: reason string, step string, source string?, line int64?,
+ * offset int64?, record string (the line, or the record as JSON). */
+const struct weir_schema *weir_rejects_schema(void);
+
+struct weir_task {
+	const struct weir_mem *mem;
+	struct weir_err err;
+	uint32_t record_max; /* bytes of the largest frame */
+	uint32_t node_count;
+	struct weir_node *node; /* parents before children; node[0] is the root */
+	int64_t now_ns;         /* wall clock of this turn, given by the edge */
+	uint64_t mono_ns;       /* monotonic clock of this turn */
+};
+
+/* Runs the nodes, last first, until none makes progress. Number of progress steps, or <0. */
+int weir_task_drain(struct weir_task *t);
+
+/* True when no node holds rows or controls: the input frames may be given back. */
+bool weir_task_idle(const struct weir_task *t);
+
+/*
+ * A record failed in node n: applies the policy. `reject_port` is the index of the node's rejects
+ * port, or -1 when nobody listens. Text of `reason` goes into the reject or the error.
+ * 0: handled (skipped or routed), 1: no room in the rejects port, call again; <0: stop.
+ */
+int weir_node_reject(struct weir_node *n, enum weir_on_error policy, int reject_port,
+		     const char *reason, const struct weir_frame *f, const struct weir_schema *s);
+
+/* What a node's operator is made from; engine/core/build.c fills it. */
+struct weir_step;
+struct weir_regex_ops;
+struct weir_op_env {
+	const struct weir_step *step; /* keeps */
+	const struct weir_schema *in; /* keeps; NULL for a source */
+	struct weir_region *region;   /* lives as long as the task */
+	const struct weir_regex_ops *regex;
+	bool hashed;		      /* input frames carry key_hash for this step's key */
+	int late_port, rejects_port;  /* ports of the node, -1: nobody listens */
+	uint32_t instance, instances; /* which one of the step's parallel tasks */
+};
+
+/*
+ * Each operator has one of these (filter.c, map.c, ...; aggregate.c, top.c): sets node->cls and
+ * node->op; node->task, port and port_count are already there. 0, or a code with node->task->err.
+ */
+int weir_filter_init(struct weir_node *n, const struct weir_op_env *env);
+int weir_map_init(struct weir_node *n, const struct weir_op_env *env);
+int weir_flat_map_init(struct weir_node *n, const struct weir_op_env *env);
+int weir_split_init(struct weir_node *n, const struct weir_op_env *env);
+int weir_pass_init(struct weir_node *n, const struct weir_op_env *env); /* union, key_by */
+int weir_aggregate_init(struct weir_node *n, const struct weir_op_env *env);
+int weir_top_init(struct weir_node *n, const struct weir_op_env *env);
+
+#endif
