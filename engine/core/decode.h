@@ -20,6 +20,9 @@
 #include "base/schema.h"
 #include "engine/core/pipeline.h"
 
+#define WEIR_STREAMS_MAX 16
+#define WEIR_TEXT_MAX_DEFAULT ((uint32_t)1 << 20)
+
 struct weir_decoder_spec {
 	enum weir_format format;
 	struct weir_csv_options csv;
@@ -28,7 +31,9 @@ struct weir_decoder_spec {
 	const char *const *stream_name;		 /* keeps; [0] may be NULL with one stream */
 	const char *type_field; /* jsonl, several streams: member that names the stream; else NULL */
 	const int32_t *time_field; /* of each stream, -1: untimed */
-	bool want[16];		   /* streams somebody listens to; others are skipped early */
+	bool want[WEIR_STREAMS_MAX]; /* streams somebody listens to; others are skipped early */
+	uint32_t text_max; /* a record with more bytes of text is a reject; 0: 1 MiB. The window must
+			    * be able to hold as many bytes. */
 };
 
 struct weir_decoder;
@@ -66,6 +71,17 @@ void weir_decoder_restart(struct weir_decoder *d);
  */
 int weir_decode(struct weir_decoder *d, const char *p, size_t n, bool eof, void *mem, size_t cap,
 		struct weir_decoded *ret, struct weir_err *err);
+
+/*
+ * raw only: like weir_decode(), but the frame stays where it is: checked, and *ret_frame points at it in the
+ * window (NULL unless ret->kind is WEIR_DECODE_RECORD). p must be 8-byte aligned; every step uses a
+ * multiple of 8 bytes, so it stays so. The window is written to: flags, stream and time of the frame
+ * are set for this spec, and the same again on a second pass over the same memory. Only one thread
+ * may read a piece of memory this way.
+ */
+int weir_raw_next(struct weir_decoder *d, char *p, size_t n, bool eof,
+		  const struct weir_frame **ret_frame, struct weir_decoded *ret,
+		  struct weir_err *err);
 
 struct weir_encoder_spec {
 	enum weir_format format;
