@@ -65,6 +65,7 @@ struct weir_op_class {
 	 * room; <0: error, text in node->task->err, the pipeline stops. */
 	int (*run)(struct weir_node *n);
 	void (*fini)(struct weir_node *n); /* may be NULL */
+	bool source; /* run() makes rows out of nothing: called by the task's turn, not by drain */
 };
 
 struct weir_node {
@@ -74,6 +75,7 @@ struct weir_node {
 	struct weir_port *port; /* port[0] is the main output */
 	uint32_t port_count;
 	uint32_t step; /* index in the pipeline */
+	const char *step_name; /* "" for nodes that belong to no step (outlets) */
 	uint64_t rows_in;
 	uint64_t late, rejects; /* counted by the operator */
 	int64_t watermark;      /* last one forwarded */
@@ -144,6 +146,12 @@ bool weir_task_idle(const struct weir_task *t);
  */
 int weir_node_reject(struct weir_node *n, enum weir_on_error policy, int reject_port,
 		     const char *reason, const struct weir_frame *f, const struct weir_schema *s);
+
+/* The same for a piece of input that never became a record: straight to the rejects port. source may
+ * be NULL, line 0, offset negative when unknown. 0 or 1 as above. */
+int weir_node_reject_text(struct weir_node *n, int reject_port, const char *reason,
+			  const char *source, uint64_t line, int64_t offset,
+			  struct weir_str record);
 
 /* What a node's operator is made from; engine/core/build.c fills it. */
 struct weir_step;
