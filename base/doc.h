@@ -24,9 +24,10 @@ struct weir_doc_entry;
 struct weir_doc {
 	enum weir_doc_kind kind;
 	bool quoted; /* scalar written in quotes or as a block */
+	bool verbatim; /* scalar: the text stands in the file on one line as it is (behind the quote) */
 	struct weir_doc_pos pos;
-	struct weir_str text;         /* scalar */
-	struct weir_doc **item;       /* list */
+	struct weir_str text; /* scalar */
+	struct weir_doc **item; /* list */
 	struct weir_doc_entry *entry; /* map, in file order; keys are unique (the reader checks) */
 	uint32_t count;
 };
@@ -47,7 +48,7 @@ struct weir_diag {
 struct weir_diags {
 	struct weir_region *region;
 	struct weir_diag *diag; /* WEIR_DIAGS_MAX */
-	uint32_t count;         /* kept */
+	uint32_t count; /* kept */
 	uint32_t dropped;
 };
 
