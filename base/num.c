@@ -100,12 +100,15 @@ static int with_sign(uint64_t v, bool negative, int64_t *ret)
 
 int weir_parse_i64(struct weir_str s, int64_t *ret)
 {
-	bool negative = s.n && s.p[0] == '-';
-	size_t sign = s.n && (negative || s.p[0] == '+');
 	uint64_t v;
-	int rc = parse_digits(s.p + sign, s.n - sign, &v);
+	size_t sign;
+	int rc;
 
-	return rc ? rc : with_sign(v, negative, ret);
+	if (s.n == 0)
+		return WEIR_E_FORMAT;
+	sign = s.p[0] == '-' || s.p[0] == '+';
+	rc = parse_digits(s.p + sign, s.n - sign, &v);
+	return rc ? rc : with_sign(v, s.p[0] == '-', ret);
 }
 
 int weir_parse_bool(struct weir_str s, bool *ret)
@@ -209,10 +212,13 @@ static size_t digit_run(struct weir_str s)
 int weir_parse_size(struct weir_str s, uint64_t *ret_bytes)
 {
 	size_t n = digit_run(s);
-	struct weir_str name = {s.p + n, s.n - n};
+	struct weir_str name;
 	uint64_t v;
 	int rc;
 
+	if (n == 0)
+		return WEIR_E_FORMAT;
+	name = (struct weir_str){s.p + n, s.n - n};
 	for (size_t i = 0; i < WEIR_COUNT_OF(size_unit); i++) {
 		if (!weir_str_is(name, size_unit[i].name))
 			continue;
@@ -289,10 +295,10 @@ int weir_parse_duration(struct weir_str s, int64_t *ret_ns)
 		*ret_ns = 0;
 		return 0;
 	}
+	if (s.n <= negative)
+		return WEIR_E_FORMAT;
 	s.p += negative;
 	s.n -= negative;
-	if (s.n == 0)
-		return WEIR_E_FORMAT;
 	while (s.n) {
 		rc = duration_part(&s, &next, &sum, &over);
 		if (rc)

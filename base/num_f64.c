@@ -16,7 +16,7 @@
 #define EXACT_DIGITS 19
 /* No double's rounding depends on more than 767 digits and whether something nonzero follows. */
 #define KEPT_DIGITS 780
-#define EXP_MAX 100000
+#define EXP_MAX INT64_C(1000000000000000)
 
 static const double pow10_of[EXACT_POW10 + 1] = {1e0,  1e1,  1e2,  1e3,	 1e4,  1e5,  1e6,  1e7,
 						 1e8,  1e9,  1e10, 1e11, 1e12, 1e13, 1e14, 1e15,
@@ -47,7 +47,7 @@ static const char *scan_exp(const char *p, const char *end, int64_t *ret)
 	for (; p < end && is_digit(*p); p++)
 		if (v < EXP_MAX)
 			v = v * 10 + (*p - '0');
-	v = WEIR_MIN(v, (int64_t)EXP_MAX);
+	v = WEIR_MIN(v, EXP_MAX);
 	*ret = negative ? -v : v;
 	return p;
 }
@@ -88,8 +88,8 @@ static bool scan(struct weir_str s, struct f64_text *t)
 
 static int special(struct weir_str s, double *ret)
 {
-	bool negative = s.n && s.p[0] == '-';
-	size_t sign = s.n && (negative || s.p[0] == '+');
+	bool negative = s.p[0] == '-';
+	size_t sign = (negative || s.p[0] == '+');
 	char word[9];
 	size_t n = s.n - sign;
 
@@ -168,6 +168,8 @@ int weir_parse_f64(struct weir_str s, double *ret)
 	struct f64_text t;
 	int64_t e;
 
+	if (s.n == 0)
+		return WEIR_E_FORMAT;
 	if (weir_unlikely(!scan(s, &t)))
 		return special(s, ret);
 	e = t.exp10 - (int64_t)t.fraction_n;
