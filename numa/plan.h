@@ -30,7 +30,8 @@ struct weir_plan {
 };
 
 /* workers 0: one per allowed core (SMT siblings left out), at most task_count. More workers than cpus:
- * honoured, oversubscribed is set. Memory from region. 0 or WEIR_E_RANGE (no cpu, no task, >1024). */
+ * honoured, oversubscribed is set. Memory from region. 0 or WEIR_E_RANGE (no cpu, no task, a link to
+ * no task, more than 1024 workers, 2^24 tasks or 2^30 links). */
 int weir_plan_place(const struct weir_topo *topo, uint32_t workers,
 		    const struct weir_plan_task *task, uint32_t task_count,
 		    const struct weir_plan_link *link, uint32_t link_count,

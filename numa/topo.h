@@ -19,7 +19,7 @@ struct weir_cpu {
 	uint16_t l3;	   /* logical number of the L3 (of the package when there is no L3) */
 	uint16_t node;	   /* logical NUMA node number */
 	uint16_t package;
-	uint16_t smt;	   /* 0: first thread of its core */
+	uint16_t smt;	   /* 0: first allowed thread of its core */
 };
 
 struct weir_topo {
