@@ -65,6 +65,9 @@ struct weir_op_class {
 	 * room; <0: error, text in node->task->err, the pipeline stops. */
 	int (*run)(struct weir_node *n);
 	void (*fini)(struct weir_node *n); /* may be NULL */
+	/* Called between turns, about ten times a second, on nodes that keep something back (a sink's
+	 * buffer); may be NULL. <0: error as in run(). */
+	int (*tick)(struct weir_node *n);
 	bool source; /* run() makes rows out of nothing: called by the task's turn, not by drain */
 };
 

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * engine/core/source.h - what all sources share: pace, watermark, idleness, end.
+ *
+ * struct weir_source is the first member of each source's own structure (node->op). The source's run()
+ * emits at most `budget` rows, keeps `watermark` up to date, and sets `ended` when there will never be
+ * more. The unit (engine/core/unit.c) turns that into controls.
+ */
+#ifndef WEIR_ENGINE_CORE_SOURCE_H
+#define WEIR_ENGINE_CORE_SOURCE_H
+
+#include "engine/core/op.h"
+
+struct weir_source {
+	uint32_t budget;      /* rows this run() may emit; set by the unit */
+	bool ended;           /* nothing will ever come again; set by the source */
+	bool timed;           /* records carry event times */
+	int64_t watermark;    /* no later record has a time at or below; set by the source */
+	int64_t lateness_ns;
+	int64_t idle_ns;      /* 0: never idle */
+	uint64_t wait_ns;     /* when run() gave nothing: look again after so long; 0: at once */
+	uint64_t rate;        /* rows per second for this task, 0: no limit */
+	uint64_t rows;        /* emitted; set by the source */
+
+	/* the unit's own */
+	uint64_t rows_told;   /* rows when the last watermark went out */
+	uint64_t told_ns, active_ns; /* monotonic */
+	uint64_t rate_from_ns, rate_rows;
+	bool idle;
+};
+
+/* Raises the watermark after a record with this time. */
+weir_inline void weir_source_saw(struct weir_source *s, int64_t time_ns)
+{
+	int64_t w;
+
+	if (__builtin_sub_overflow(time_ns, s->lateness_ns, &w) || w == INT64_MIN)
+		return;
+	if (w - 1 > s->watermark)
+		s->watermark = w - 1;
+}
+
+#endif

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/core/unit.h"
+
+#include "base/assert.h"
+
+static void control(struct weir_node *n, unsigned kind, int64_t value)
+{
+	weir_assert(weir_batch_empty(&n->in));
+	n->in.ctl = (struct weir_ctl){.kind = (uint8_t)kind, .value = value};
+	/* The unit only comes here when all nodes are empty, so nobody holds a control. */
+	weir_assert(weir_node_forward_ctl(n));
+}
+
+/* Rows the pace allows now. */
+static uint32_t rate_budget(struct weir_source *s, uint64_t now)
+{
+	uint64_t due;
+
+	if (s->rate == 0)
+		return WEIR_BATCH_ROWS;
+	if (s->rate_from_ns == 0 || now - s->rate_from_ns > 60 * (uint64_t)WEIR_NS_PER_S) {
+		s->rate_from_ns = now;
+		s->rate_rows = s->rows;
+	}
+	due = (uint64_t)((weir_u128)(now - s->rate_from_ns) * s->rate / (uint64_t)WEIR_NS_PER_S);
+	/* After a stall at most a tenth of a second is made up for at once. */
+	if (due > s->rows - s->rate_rows + s->rate / 10 + WEIR_BATCH_ROWS) {
+		s->rate_from_ns = now;
+		s->rate_rows = s->rows;
+		return 1;
+	}
+	due -= WEIR_MIN(due, s->rows - s->rate_rows);
+	return (uint32_t)WEIR_MIN(due, (uint64_t)WEIR_BATCH_ROWS);
+}
+
+static void tell_watermark(struct weir_node *n, struct weir_source *s, uint64_t now, bool quiet)
+{
+	if (!s->timed || s->watermark == WEIR_TIME_MIN || s->watermark <= n->watermark)
+		return;
+	if (!quiet && s->rows - s->rows_told < WEIR_WATERMARK_ROWS &&
+	    now - s->told_ns < WEIR_WATERMARK_NS)
+		return;
+	s->rows_told = s->rows;
+	s->told_ns = now;
+	control(n, WEIR_FRAME_WATERMARK, s->watermark);
+}
+
+static int source_turn(struct weir_unit *u)
+{
+	struct weir_node *n = &u->task.node[0];
+	struct weir_source *s = u->source;
+	uint64_t before = s->rows, now = u->task.mono_ns;
+	int r = 0;
+
+	if (s->ended || u->stopping) {
+		control(n, WEIR_FRAME_EOS, 0);
+		u->ended = true;
+		return 1;
+	}
+	if (u->wait_until_ns > now)
+		return 0;
+	u->wait_until_ns = 0;
+	s->budget = rate_budget(s, now);
+	if (s->budget) {
+		r = n->cls->run(n);
+		if (r < 0)
+			return r;
+	} else {
+		u->wait_until_ns = now + WEIR_MIN((uint64_t)WEIR_NS_PER_S / s->rate + 1,
+						  (uint64_t)WEIR_NS_PER_MS);
+	}
+	if (s->rows != before || s->active_ns == 0) {
+		s->active_ns = now;
+		s->idle = false;
+	}
+	if (r == 0 && s->wait_ns && s->budget)
+		u->wait_until_ns = now + s->wait_ns;
+	/* Rows just emitted are still in the batches behind; a control has to come after them. */
+	if (s->rows == before) {
+		uint64_t told = s->told_ns;
+
+		tell_watermark(n, s, now, true);
+		if (s->told_ns != told)
+			return 1;
+		if (s->idle_ns && !s->idle && now - s->active_ns >= (uint64_t)s->idle_ns) {
+			s->idle = true;
+			control(n, WEIR_FRAME_IDLE, 0);
+			return 1;
+		}
+	} else {
+		/* All batches behind the source hold rows now; a control may follow them. */
+		for (uint32_t i = 0; i < n->port_count; i++)
+			for (uint32_t k = 0; k < n->port[i].target_count; k++)
+				weir_assert(n->port[i].target[k]->in.ctl.kind == 0);
+		tell_watermark(n, s, now, false);
+	}
+	return r > 0 || s->rows != before;
+}
+
+int weir_unit_turn(struct weir_unit *u, uint32_t batches)
+{
+	struct weir_node *root = &u->task.node[0];
+	int progress = 0;
+
+	u->blocked = false;
+	for (uint32_t i = 0; i < batches && !u->done; i++) {
+		int r = weir_task_drain(&u->task);
+
+		if (weir_unlikely(r < 0))
+			return r;
+		progress += r;
+		if (!weir_task_idle(&u->task)) {
+			u->blocked = true;
+			return progress;
+		}
+		if (u->ended) {
+			u->done = true;
+			break;
+		}
+		if (u->source) {
+			r = source_turn(u);
+			if (r < 0)
+				return r;
+			if (r == 0)
+				return progress;
+		} else {
+			weir_inlet_release(&u->inlet);
+			if (!weir_inlet_fill(&u->inlet, &root->in))
+				return progress;
+			u->ended = root->in.ctl.kind == WEIR_FRAME_EOS;
+		}
+		progress++;
+	}
+	/* Leave as little as possible waiting for the next turn. */
+	if (!u->done) {
+		int r = weir_task_drain(&u->task);
+
+		if (weir_unlikely(r < 0))
+			return r;
+		progress += r;
+		u->blocked = !weir_task_idle(&u->task);
+	}
+	if (!u->source && !u->blocked)
+		weir_inlet_release(&u->inlet);
+	return progress;
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * engine/edge/connector.h - sources and sinks: operators that do input and output.
+ *
+ * Each is a node class like any other (engine/core/op.h); a source's node->op begins with struct
+ * weir_source. open() touches the outside (files, sockets); it runs before any worker starts, so that
+ * a wrong path or a busy port is an error of the start. Errors are sentences for the user, in
+ * node->task->err, naming the step and what to do.
+ * Thread: open and close from the main thread, run and tick from the worker.
+ */
+#ifndef WEIR_ENGINE_EDGE_CONNECTOR_H
+#define WEIR_ENGINE_EDGE_CONNECTOR_H
+
+#include "engine/core/pipeline.h"
+#include "engine/core/source.h"
+
+struct weir_conn_env {
+	const struct weir_pipeline *pipeline;
+	const struct weir_step *step;
+	const struct weir_schema *in; /* sink: what it gets */
+	struct weir_region *region;   /* lives as long as the task */
+	int rejects_port;
+	uint32_t instance, instances;
+	bool fresh; /* sinks may replace the results of an earlier run */
+};
+
+/* Set node->cls and node->op; node->task, port, port_count are there. 0 or a code. */
+int weir_source_open(struct weir_node *n, const struct weir_conn_env *env);
+int weir_sink_open(struct weir_node *n, const struct weir_conn_env *env);
+
+/* One per connector; called by the two above. */
+int weir_source_file_open(struct weir_node *n, const struct weir_conn_env *env); /* also stdin */
+int weir_source_memory_open(struct weir_node *n, const struct weir_conn_env *env);
+int weir_source_tcp_open(struct weir_node *n, const struct weir_conn_env *env);
+int weir_source_nexmark_open(struct weir_node *n, const struct weir_conn_env *env);
+int weir_sink_file_open(struct weir_node *n, const struct weir_conn_env *env);
+int weir_sink_stdout_open(struct weir_node *n, const struct weir_conn_env *env);
+int weir_sink_tcp_open(struct weir_node *n, const struct weir_conn_env *env);
+int weir_sink_blackhole_open(struct weir_node *n, const struct weir_conn_env *env);
+
+/* Fills what all sources share from the step. */
+void weir_source_setup(struct weir_source *s, const struct weir_conn_env *env);
+
+/* Address a tcp source really listens on (port 0 asks for any), "" for others. */
+const char *weir_source_address(const struct weir_node *n);
+
+#endif

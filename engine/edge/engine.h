@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * engine/edge/engine.h - a pipeline at work in this process: segment, tasks, workers.
+ *
+ * Life: open (plan, memory, files and sockets; nothing runs) -> start (threads) -> wait -> close.
+ * Stop: weir_engine_stop(e, false) drains: sources end, everything on the way is finished, windows
+ *       fire with what they have, sinks close. With true the workers leave at the next turn.
+ * Thread: open, start, wait, close from one thread; stop and the statistics from any.
+ */
+#ifndef WEIR_ENGINE_EDGE_ENGINE_H
+#define WEIR_ENGINE_EDGE_ENGINE_H
+
+#include "engine/core/pipeline.h"
+#include "engine/core/tasks.h"
+#include "numa/plan.h"
+#include "shm/segment.h"
+
+enum weir_idle { WEIR_IDLE_ADAPTIVE = 0, WEIR_IDLE_POLL = 1 };
+
+struct weir_engine_options {
+	uint32_t workers; /* 0: as the pipeline file says, else one per allowed core */
+	enum weir_idle idle;
+	bool no_huge; /* do not look for huge pages */
+	bool no_pin;
+	bool fresh; /* sinks replace the results of an earlier run */
+	const struct weir_topo *topo; /* NULL: this machine */
+	const char *segment_path;     /* NULL: memfd */
+	const struct weir_regex_ops *regex;
+};
+
+struct weir_engine;
+
+/* malloc behind struct weir_mem, for set-up structures; out of memory ends the program. */
+extern const struct weir_mem weir_heap_mem;
+
+/* The plan alone: what `weir explain` prints. All in region. */
+struct weir_engine_plan {
+	struct weir_topo topo;
+	struct weir_tasks tasks;
+	struct weir_plan place;
+	uint64_t ring_bytes; /* of one ring, as it will be */
+	uint64_t ring_total, scratch_total;
+};
+int weir_engine_plan(const struct weir_pipeline *p, const struct weir_engine_options *opt,
+		     struct weir_region *region, struct weir_engine_plan *ret, struct weir_err *err);
+
+int weir_engine_open(const struct weir_pipeline *keep_p, const struct weir_engine_options *opt,
+		     struct weir_engine **ret, struct weir_err *err);
+int weir_engine_start(struct weir_engine *e, struct weir_err *err);
+void weir_engine_stop(struct weir_engine *e, bool now);
+/* Waits up to timeout_ns (negative: for ever). 1: still running, 0: ended, <0: failed, text in err. */
+int weir_engine_wait(struct weir_engine *e, int64_t timeout_ns, struct weir_err *err);
+void weir_engine_close(struct weir_engine *e);
+
+const struct weir_pipeline *weir_engine_pipeline(const struct weir_engine *e);
+const struct weir_engine_plan *weir_engine_plan_of(const struct weir_engine *e);
+const struct weir_segment *weir_engine_segment(const struct weir_engine *e);
+
+/* ---- statistics: read from the segment, so they also move while a task is stuck ---- */
+
+struct weir_step_stats {
+	uint64_t rows_in, rows_out, late, rejects;
+	uint64_t busy_ns, blocked_ns; /* of its tasks; fused steps share them */
+	int64_t watermark;	      /* lowest over the tasks, WEIR_TIME_MIN: none */
+	uint32_t tasks;
+	double ring_fill;	      /* fullest input ring, 0..1 */
+	double out_fill;	      /* fullest output ring */
+};
+
+struct weir_engine_stats {
+	uint64_t mono_ns, started_ns, ended_ns; /* monotonic */
+	int64_t wall_ns;
+	bool running, failed;
+	uint32_t step_count;
+	struct weir_step_stats *step; /* step_count */
+	uint32_t worker_count;
+	struct {
+		uint64_t busy_ns, sleep_ns;
+		uint32_t cpu;
+	} *worker;
+	uint64_t state_bytes;
+	int32_t bottleneck; /* step that holds the others up, or -1 */
+	uint64_t records_in, records_out; /* sources, sinks */
+};
+
+struct weir_engine_stats *weir_engine_stats_new(const struct weir_engine *e, struct weir_region *r);
+void weir_engine_stats_read(struct weir_engine *e, struct weir_engine_stats *s);
+
+/* Listening address of a tcp source ("127.0.0.1:43211"), "" when the step has none. */
+const char *weir_engine_address(const struct weir_engine *e, uint32_t step);
+
+/* ---- tap: a look at what a step emits; never slows it, drops instead ---- */
+
+/* One tap at a time: WEIR_E_BUSY. Taps all tasks of the step. */
+int weir_engine_tap_start(struct weir_engine *e, uint32_t step, struct weir_err *err);
+void weir_engine_tap_stop(struct weir_engine *e);
+/* Hands over frames seen since the last call; the frame is valid during fn. Number of frames; the dropped
+ * ones are added to *ret_dropped. */
+uint32_t weir_engine_tap_read(struct weir_engine *e,
+			      void (*fn)(void *ctx, const struct weir_frame *f,
+					 const struct weir_schema *s),
+			      void *ctx, uint32_t most, uint64_t *ret_dropped);
+
+#endif
