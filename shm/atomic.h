@@ -24,11 +24,13 @@ typedef _Atomic uint32_t weir_atomic_u32;
 #define weir_store_relaxed(p, v) atomic_store_explicit((p), (v), memory_order_relaxed)
 #define weir_store_release(p, v) atomic_store_explicit((p), (v), memory_order_release)
 #define weir_exchange_acq_rel(p, v) atomic_exchange_explicit((p), (v), memory_order_acq_rel)
+#define weir_add_acq_rel(p, v) atomic_fetch_add_explicit((p), (v), memory_order_acq_rel)
 /* *expected is updated on failure. */
 #define weir_cas_acq_rel(p, expected, v)                                                           \
 	atomic_compare_exchange_strong_explicit((p), (expected), (v), memory_order_acq_rel,        \
 						memory_order_acquire)
 #define weir_fence_seq_cst() atomic_thread_fence(memory_order_seq_cst)
+#define weir_fence_acquire() atomic_thread_fence(memory_order_acquire)
 /* Data bytes handed over by the protocol: nothing to do outside the model. */
 #define weir_data_written(p, n) ((void)(p), (void)(n))
 #define weir_data_read(p, n) ((void)(p), (void)(n))

@@ -9,7 +9,7 @@
  *               | data           | the same data again |
  *                     ^ head & mask      ^ tail & mask (+capacity): always one contiguous span
  *
- *             Positions are bytes since creation, 64 bit, never wrap. Everything is a multiple of 8.
+ *             Positions are bytes since creation, 64 bit, never wrap. All are multiples of 8.
  * Roles:      producer (weir_ring_tx), consumer (weir_ring_rx), any number of read-only inspectors.
  * Memory:     handles are private to their thread; the block and data belong to the segment.
  * Batching:   claim/keep as often as you like, then publish once; peek/consume, then release once.
@@ -32,7 +32,7 @@
 
 struct weir_ring_tx {
 	uint8_t *base;
-	uint64_t tail;	     /* next byte to write; ahead of the published one inside a batch */
+	uint64_t tail; /* next byte to write; ahead of the published one inside a batch */
 	uint64_t head_cache; /* the consumer's head as last seen */
 	uint64_t mask, capacity, data_capacity;
 	struct weir_ring_block *block;
@@ -41,7 +41,7 @@ struct weir_ring_tx {
 
 struct weir_ring_rx {
 	const uint8_t *base;
-	uint64_t head;	     /* next byte to read; ahead of the released one inside a batch */
+	uint64_t head; /* next byte to read; ahead of the released one inside a batch */
 	uint64_t tail_cache; /* the producer's tail as last seen */
 	uint64_t mask;
 	struct weir_ring_block *block;
@@ -153,8 +153,8 @@ weir_inline void weir_ring_release(struct weir_ring_rx *rx)
 weir_inline bool weir_ring_put_frame(struct weir_ring_tx *tx, const struct weir_frame *f)
 {
 	uint32_t n = weir_frame_stride(f);
-	void *p = f->kind == WEIR_FRAME_DATA ? weir_ring_claim(tx, n) :
-					       weir_ring_claim_control(tx, n);
+	void *p = f->kind == WEIR_FRAME_DATA ? weir_ring_claim(tx, n)
+					     : weir_ring_claim_control(tx, n);
 
 	if (weir_unlikely(!p))
 		return false;
