@@ -134,6 +134,7 @@ struct weir_task {
 	struct weir_node *node; /* parents before children; node[0] is the root */
 	int64_t now_ns;         /* wall clock of this turn, given by the edge */
 	uint64_t mono_ns;       /* monotonic clock of this turn */
+	uint64_t retry_ns;      /* a node waits for the outside: look again after so long; 0: no */
 };
 
 /* Runs the nodes, last first, until none makes progress. Number of progress steps, or <0. */

@@ -103,6 +103,7 @@ int weir_unit_turn(struct weir_unit *u, uint32_t batches)
 	int progress = 0;
 
 	u->blocked = false;
+	u->task.retry_ns = 0;
 	for (uint32_t i = 0; i < batches && !u->done; i++) {
 		int r = weir_task_drain(&u->task);
 

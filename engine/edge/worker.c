@@ -141,7 +141,9 @@ static int pass(struct engine_worker *w, uint32_t *ret_live, uint64_t *ret_wait_
 		}
 		if (e->opt.idle != WEIR_IDLE_POLL)
 			wake_others(t, w->index);
-		if (u->wait_until_ns && !u->blocked &&
+		if (u->task.retry_ns)
+			u->wait_until_ns = now + u->task.retry_ns;
+		if (u->wait_until_ns && (!u->blocked || u->task.retry_ns) &&
 		    (*ret_wait_until == 0 || u->wait_until_ns < *ret_wait_until))
 			*ret_wait_until = u->wait_until_ns;
 		if (u->done)

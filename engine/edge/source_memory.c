@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * source: memory. The whole input is read before the start and then replayed, as often as asked. For
+ * benchmarks: what is measured is the pipeline, not the disk. Raw frames are passed on in place.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include "engine/edge/input.h"
+#include "engine/edge/records.h"
+
+struct source_memory {
+	struct weir_records r;
+	char *data;
+	size_t size, cap, at;
+	size_t *file_end; /* where each file ends in data */
+	uint32_t files, file;
+	uint64_t loops_left;
+};
+
+static int append(struct source_memory *o, const char *p, size_t n, struct weir_err *err)
+{
+	if (o->size + n > o->cap) {
+		size_t cap = WEIR_MAX(o->cap * 2, (o->size + n + 0xfffff) & ~(size_t)0xfffff);
+		char *m = o->data ? mremap(o->data, o->cap, cap, MREMAP_MAYMOVE) :
+				    mmap(NULL, cap, PROT_READ | PROT_WRITE,
+					 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+		if (m == MAP_FAILED)
+			return weir_err_set(err, WEIR_E_LIMIT,
+					    "the input does not fit into memory (%zu bytes so far)",
+					    o->size);
+		madvise(m, cap, MADV_HUGEPAGE);
+		o->data = m;
+		o->cap = cap;
+	}
+	memcpy(o->data + o->size, p, n);
+	o->size += n;
+	return 0;
+}
+
+static int read_all(struct source_memory *o, struct weir_input *in, struct weir_err *err)
+{
+	for (;;) {
+		struct weir_input_window w;
+		int r = weir_input_fill(in, err);
+
+		if (r < 0)
+			return r;
+		if (r == WEIR_INPUT_END)
+			return 0;
+		if (r == WEIR_INPUT_FILE) {
+			o->files++;
+			/* Raw frames stay aligned also when files follow each other. */
+			while (o->size % 8) {
+				r = append(o, "\n", 1, err);
+				if (r < 0)
+					return r;
+			}
+		}
+		weir_input_window(in, &w);
+		r = append(o, w.p, w.n, err);
+		if (r < 0)
+			return r;
+		weir_input_consume(in, w.n);
+		if (o->files)
+			o->file_end[o->files - 1] = o->size;
+	}
+}
+
+/* Raw: the frames are used where they are. */
+static int emit_raw(struct weir_node *n, struct source_memory *o, size_t end)
+{
+	struct weir_source *s = &o->r.source;
+	uint32_t room = s->budget;
+
+	for (uint32_t i = 0; i < o->r.stream_count; i++)
+		room = WEIR_MIN(room, weir_port_room(&n->port[i]));
+	while (room) {
+		const struct weir_frame *f;
+		struct weir_decoded d;
+		int r = weir_raw_next(o->r.decoder, o->data + o->at, end - o->at, true, &f, &d,
+				      &n->task->err);
+
+		if (r < 0)
+			return r;
+		if (d.kind == WEIR_DECODE_MORE)
+			return WEIR_RECORDS_MORE;
+		if (d.kind == WEIR_DECODE_REJECT)
+			return weir_err_set(&n->task->err, WEIR_E_REJECT, "step `%s`: record %llu: %s",
+					    n->step_name, (unsigned long long)d.line, d.reason);
+		o->at += d.consumed;
+		if (!f)
+			continue;
+		weir_port_push(&n->port[o->r.stream_port[d.stream]], f);
+		weir_source_saw(s, f->time_ns);
+		s->rows++;
+		room--;
+	}
+	return WEIR_RECORDS_BUDGET;
+}
+
+static int source_memory_run(struct weir_node *n)
+{
+	struct source_memory *o = n->op;
+	size_t end, used;
+	int r;
+
+	if (o->file == o->files) {
+		if (o->loops_left <= 1) {
+			o->r.source.ended = true;
+			return 1;
+		}
+		o->loops_left--;
+		o->file = 0;
+		o->at = 0;
+		weir_decoder_restart(o->r.decoder);
+	}
+	o->r.fresh = true;
+	end = o->file_end[o->file];
+	if (o->r.spec->format == WEIR_FORMAT_RAW) {
+		r = emit_raw(n, o, end);
+	} else {
+		r = weir_records_emit(&o->r, n, o->data + o->at, end - o->at, true, o->r.spec->path,
+				      (int64_t)o->at, &used);
+		if (r > 0)
+			o->at += used;
+	}
+	if (r < 0)
+		return r;
+	if (r == WEIR_RECORDS_MORE) {
+		o->file++;
+		if (o->file < o->files) {
+			o->at = WEIR_ALIGN_UP(end, (size_t)8);
+			weir_decoder_restart(o->r.decoder);
+		}
+	}
+	return 1;
+}
+
+static void source_memory_fini(struct weir_node *n)
+{
+	struct source_memory *o = n->op;
+
+	if (o->data)
+		munmap(o->data, o->cap);
+}
+
+static const struct weir_op_class source_memory_class = {
+	.name = "memory", .run = source_memory_run, .fini = source_memory_fini, .source = true};
+
+int weir_source_memory_open(struct weir_node *n, const struct weir_conn_env *env)
+{
+	const struct weir_source_spec *s = &env->step->source;
+	struct source_memory *o = weir_region_new(env->region, struct source_memory);
+	struct weir_input_options opt = {.path = s->path,
+					 .compression = s->compression,
+					 .instance = env->instance,
+					 .instances = env->instances};
+	struct weir_input *in;
+	int r;
+
+	n->cls = &source_memory_class;
+	n->op = o;
+	o->loops_left = WEIR_MAX(s->loop, (uint64_t)1);
+	r = weir_records_init(&o->r, n, env);
+	if (r < 0)
+		return r;
+	r = weir_input_open(&opt, &in, &n->task->err);
+	if (r == 0) {
+		o->file_end = weir_region_array(env->region, size_t, weir_input_file_count(in));
+		r = read_all(o, in, &n->task->err);
+		weir_input_close(in);
+	}
+	if (r < 0)
+		weir_err_prefix(&n->task->err, "step `%s`", n->step_name);
+	return r;
+}
