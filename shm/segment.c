@@ -38,6 +38,7 @@ void weir__segment_pointers(struct weir_segment *s, const struct weir_seg_header
 	s->ring = (struct weir_ring_block *)(s->map + h->rings_off);
 	s->schemas = (const char *)s->map + h->schemas_off;
 	s->schemas_size = h->rings_end - h->schemas_off;
+	s->schema_count = h->schema_count;
 	s->data_align = h->data_align;
 	s->ring_count = h->ring_count;
 }
@@ -215,7 +216,8 @@ int weir_segment_schema(const struct weir_segment *s, uint32_t i, struct weir_sc
 {
 	struct weir_str text;
 
-	if (!weir_schema_text_at((struct weir_str){s->schemas, s->schemas_size}, i, &text))
+	if (i >= s->schema_count ||
+	    !weir_schema_text_at((struct weir_str){s->schemas, s->schemas_size}, i, &text))
 		return weir_err_set(err, WEIR_E_RANGE, "schema %u is not in the segment", i);
 	return weir_schema_text_parse(text, ret, err);
 }

@@ -59,7 +59,7 @@ struct weir_segment {
 	struct weir_ring_block *ring;
 	uint8_t **ring_base; /* doubly mapped data areas, NULL until mapped */
 	/* As validated; later changes in shared memory are not believed. */
-	uint32_t ring_count;
+	uint32_t ring_count, schema_count;
 	uint64_t data_align;
 	struct weir_segment_area *area; /* of each ring */
 	const char *schemas;
