@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/core/agg_fn.h"
+
+#include "base/keyhash.h"
+
+static void count_update(const struct weir_agg *a, const struct weir_agg_rows *rows)
+{
+	const struct weir_agg_col *c = a->arg;
+
+	if (!c || !c->state) {
+		for (uint32_t i = 0; i < rows->count; i++)
+			++*(uint64_t *)(void *)(rows->at[i] + a->offset);
+		return;
+	}
+	for (uint32_t i = 0; i < rows->count; i++)
+		*(uint64_t *)(void *)(rows->at[i] + a->offset) +=
+			c->state[rows->lane[i]] == WEIR_LANE_OK;
+}
+
+static void count_merge(const struct weir_agg *a, struct weir_slab *slab, void *dst,
+			const void *src)
+{
+	(void)a;
+	(void)slab;
+	*(uint64_t *)dst += *(const uint64_t *)src;
+}
+
+static const char *count_build(const struct weir_agg *a, const void *state, struct weir_builder *b,
+			       unsigned i)
+{
+	(void)a;
+	weir_build_slot(b, i, *(const uint64_t *)state);
+	return NULL;
+}
+
+static const struct weir_agg_class count_class = {
+	.update = count_update,
+	.merge = count_merge,
+	.build = count_build,
+};
+
+int weir_agg_init(struct weir_agg *a, const struct weir_agg_spec *spec)
+{
+	memset(a, 0, sizeof(*a));
+	a->arg_type = spec->arg_type;
+	a->by_type = spec->by_type;
+	a->result_type = spec->result_type;
+	switch (spec->fn) {
+	case WEIR_AGG_COUNT:
+		a->cls = &count_class;
+		a->size = 8;
+		return 0;
+	case WEIR_AGG_SUM:
+	case WEIR_AGG_AVG:
+		return weir__agg_sum_init(a, spec);
+	case WEIR_AGG_MIN:
+	case WEIR_AGG_MAX:
+	case WEIR_AGG_FIRST:
+	case WEIR_AGG_LAST:
+	case WEIR_AGG_ARG_MIN:
+	case WEIR_AGG_ARG_MAX:
+		return weir__agg_order_init(a, spec);
+	case WEIR_AGG_DISTINCT:
+		return weir__agg_distinct_init(a, spec);
+	default:
+		return WEIR_E_TYPE;
+	}
+}
+
+int64_t weir_f64_rank(uint64_t slot, bool nan_low)
+{
+	double d;
+
+	memcpy(&d, &slot, 8);
+	if (d != d) {
+		if (nan_low)
+			return INT64_MIN;
+		slot = UINT64_C(0x7ff8000000000000);
+	}
+	return (int64_t)(slot ^ ((slot >> 63) * UINT64_C(0x7fffffffffffffff)));
+}
+
+uint64_t weir_f64_unrank(int64_t rank)
+{
+	uint64_t slot = (uint64_t)rank;
+
+	if (rank == INT64_MIN)
+		return UINT64_C(0x7ff8000000000000);
+	return slot ^ ((slot >> 63) * UINT64_C(0x7fffffffffffffff));
+}
+
+void weir_agg_text_set(struct weir_agg_text *t, struct weir_slab *slab, struct weir_str s)
+{
+	if (s.n > t->cap || !t->p) {
+		weir_slab_free(slab, t->p, t->cap);
+		t->cap = (uint32_t)weir_slab_size(s.n);
+		t->p = weir_slab_alloc(slab, t->cap);
+	}
+	if (s.n)
+		memmove(t->p, s.p, s.n);
+	t->n = (uint32_t)s.n;
+}
+
+void weir_agg_text_free(struct weir_agg_text *t, struct weir_slab *slab)
+{
+	weir_slab_free(slab, t->p, t->cap);
+	*t = (struct weir_agg_text){0};
+}

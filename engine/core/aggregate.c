@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* aggregate: accumulators per key and window. Arguments are columns, each computed once per batch. */
+#include "engine/core/window.h"
+
+/* A distinct argument expression. */
+struct column {
+	struct weir_agg_col col;
+	const char *text;
+	struct weir_expr *expr;
+	int field; /* it is just this field: read directly, else -1 */
+	unsigned type;
+	bool nullable;
+	union {
+		uint64_t slot[WEIR_BATCH_ROWS];
+		struct weir_str str[WEIR_BATCH_ROWS];
+	};
+	uint8_t state[WEIR_BATCH_ROWS];
+};
+
+struct aggregate {
+	const struct weir_schema *in;
+	struct weir_evaluator *ev; /* NULL: all arguments are fields */
+	uint32_t column_count, agg_count;
+	struct column *column[2 * WEIR_AGGREGATES_MAX];
+	struct weir_agg agg[WEIR_AGGREGATES_MAX];
+	uint8_t bad[WEIR_BATCH_ROWS];
+};
+
+/* ---- arguments ---- */
+
+static void column_read(const struct aggregate *g, struct column *c,
+			const struct weir_frame *const *row, uint32_t n)
+{
+	unsigned i = (unsigned)c->field;
+
+	if (weir_type_is_text(c->type)) {
+		for (uint32_t k = 0; k < n; k++)
+			c->str[k] = weir_get_str(row[k], g->in, i);
+	} else {
+		for (uint32_t k = 0; k < n; k++)
+			c->slot[k] = weir_slot(row[k], g->in, i);
+	}
+	if (c->nullable) {
+		for (uint32_t k = 0; k < n; k++)
+			c->state[k] = weir_null(row[k], g->in, i) ? WEIR_LANE_NULL : WEIR_LANE_OK;
+	}
+}
+
+static bool column_errors(const struct weir_vec *v, uint32_t n, uint8_t *bad)
+{
+	uint8_t worst = 0;
+
+	for (uint32_t k = 0; k < n; k++) {
+		bad[k] = WEIR_MAX(bad[k], v->state[k]);
+		worst = WEIR_MAX(worst, v->state[k]);
+	}
+	return worst > WEIR_LANE_NULL;
+}
+
+static const uint8_t *aggregate_prepare(void *ctx, const struct weir_frame *const *row, uint32_t n)
+{
+	struct aggregate *g = ctx;
+	bool errors = false;
+
+	if (g->ev) {
+		weir_evaluator_reset(g->ev);
+		memset(g->bad, 0, n);
+	}
+	for (uint32_t i = 0; i < g->column_count; i++) {
+		struct column *c = g->column[i];
+		const struct weir_vec *v;
+
+		if (c->field >= 0) {
+			column_read(g, c, row, n);
+			continue;
+		}
+		v = weir_expr_eval(c->expr, g->ev, row, n);
+		c->col.slot = (const uint64_t *)(const void *)v->i64;
+		c->col.str = v->str;
+		c->col.state = v->clean ? NULL : v->state;
+		if (!v->clean)
+			errors |= column_errors(v, n, g->bad);
+	}
+	return errors ? g->bad : NULL;
+}
+
+/* ---- states ---- */
+
+static void aggregate_update(void *ctx, const struct weir_agg_rows *rows)
+{
+	const struct aggregate *g = ctx;
+
+	for (uint32_t i = 0; i < g->agg_count; i++)
+		g->agg[i].cls->update(&g->agg[i], rows);
+}
+
+static void aggregate_merge(void *ctx, struct weir_slab *slab, void *dst, const void *src)
+{
+	const struct aggregate *g = ctx;
+
+	for (uint32_t i = 0; i < g->agg_count; i++) {
+		const struct weir_agg *a = &g->agg[i];
+
+		a->cls->merge(a, slab, (uint8_t *)dst + a->offset,
+			      (const uint8_t *)src + a->offset);
+	}
+}
+
+static void aggregate_release(void *ctx, struct weir_slab *slab, void *state)
+{
+	const struct aggregate *g = ctx;
+
+	for (uint32_t i = 0; i < g->agg_count; i++)
+		if (g->agg[i].cls->release)
+			g->agg[i].cls->release(&g->agg[i], slab,
+					       (uint8_t *)state + g->agg[i].offset);
+}
+
+static uint32_t aggregate_rows(void *ctx, const void *state)
+{
+	(void)ctx;
+	(void)state;
+	return 1;
+}
+
+static const char *aggregate_build(void *ctx, const struct weir_window_result *r, uint32_t row,
+				   struct weir_builder *b)
+{
+	const struct aggregate *g = ctx;
+	const char *reason = NULL;
+	uint32_t at = r->key->count;
+
+	(void)row;
+	weir_window_key_build(r->key, r->entry, b);
+	weir_build_i64(b, at, r->start);
+	weir_build_i64(b, at + 1, r->end);
+	for (uint32_t i = 0; i < g->agg_count; i++) {
+		const struct weir_agg *a = &g->agg[i];
+		const char *why =
+			a->cls->build(a, (const uint8_t *)r->state + a->offset, b, at + 2 + i);
+
+		if (!reason)
+			reason = why;
+	}
+	return reason;
+}
+
+/* ---- set-up ---- */
+
+static void aggregate_fini(void *ctx)
+{
+	struct aggregate *g = ctx;
+
+	for (uint32_t i = 0; i < g->column_count; i++)
+		weir_expr_fini(g->column[i]->expr);
+	g->column_count = 0;
+}
+
+static int column_get(struct aggregate *g, struct weir_node *n, const struct weir_op_env *env,
+		      const struct weir_agg_spec *spec, const char *text, struct column **ret)
+{
+	struct weir_expr_env xe = {.schema = env->in, .regex = env->regex};
+	struct weir_expr_error xerr;
+	struct column *c;
+	int r;
+
+	for (uint32_t i = 0; i < g->column_count; i++) {
+		if (strcmp(g->column[i]->text, text) == 0) {
+			*ret = g->column[i];
+			return 0;
+		}
+	}
+	c = weir_region_new(env->region, struct column);
+	r = weir_expr_compile(&xe, weir_str_c(text), env->region, &c->expr, &xerr);
+	if (r < 0)
+		return weir_err_set(&n->task->err, r, "step `%s`: aggregate `%s`: %s", n->step_name,
+				    spec->name, xerr.text);
+	c->text = text;
+	c->field = weir_expr_field(c->expr);
+	c->type = weir_expr_type(c->expr).type;
+	if (c->field >= 0) {
+		c->nullable = env->in->field[c->field].nullable;
+		c->col.slot = c->slot;
+		c->col.str = c->str;
+		c->col.state = c->nullable ? c->state : NULL;
+	} else if (!g->ev) {
+		g->ev = weir_evaluator_new(env->region);
+	}
+	g->column[g->column_count++] = c;
+	*ret = c;
+	return 0;
+}
+
+static int agg_add(struct aggregate *g, struct weir_node *n, const struct weir_op_env *env,
+		   const struct weir_agg_spec *spec)
+{
+	struct weir_agg *a = &g->agg[g->agg_count];
+	struct column *c;
+	int r = weir_agg_init(a, spec);
+
+	if (r < 0)
+		return weir_err_set(&n->task->err, r,
+				    "step `%s`: aggregate `%s` does not take type %s", n->step_name,
+				    spec->name, weir_type_name(spec->arg_type.type));
+	if (spec->arg) {
+		r = column_get(g, n, env, spec, spec->arg, &c);
+		if (r < 0)
+			return r;
+		a->arg = &c->col;
+	}
+	if (spec->by) {
+		r = column_get(g, n, env, spec, spec->by, &c);
+		if (r < 0)
+			return r;
+		a->by = &c->col;
+	}
+	g->agg_count++;
+	return 0;
+}
+
+int weir_aggregate_init(struct weir_node *n, const struct weir_op_env *env)
+{
+	const struct weir_aggregate_spec *spec = &env->step->aggregate;
+	struct aggregate *g = weir_region_new(env->region, struct aggregate);
+	struct weir_window_payload p = {
+		.prepare = aggregate_prepare,
+		.update = aggregate_update,
+		.merge = aggregate_merge,
+		.release = aggregate_release,
+		.rows = aggregate_rows,
+		.build = aggregate_build,
+		.fini = aggregate_fini,
+		.ctx = g,
+	};
+
+	g->in = env->in;
+	for (uint32_t i = 0; i < spec->agg_count; i++) {
+		int r = agg_add(g, n, env, &spec->agg[i]);
+
+		if (r < 0) {
+			aggregate_fini(g);
+			return r;
+		}
+		g->agg[i].offset = p.bytes;
+		p.bytes += g->agg[i].size;
+		p.slab |= g->agg[i].slab;
+	}
+	return weir_window_init(n, env, &spec->window, spec->key, spec->key_count, &p);
+}
