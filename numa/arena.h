@@ -20,7 +20,7 @@ struct weir_arena;
 int weir_arena_open(int os_node, bool huge, struct weir_arena **ret, struct weir_err *err);
 const struct weir_mem *weir_arena_mem(struct weir_arena *a);
 const char *weir_arena_text(const struct weir_arena *a); /* one line: what backs it */
-uint64_t weir_arena_bytes(const struct weir_arena *a);	 /* mapped extents */
+uint64_t weir_arena_bytes(const struct weir_arena *a); /* mapped extents */
 void weir_arena_close(struct weir_arena *a);
 
 #endif

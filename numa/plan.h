@@ -14,12 +14,12 @@
 
 struct weir_plan_task {
 	uint32_t weight; /* relative cost, at least 1 */
-	uint32_t group;	 /* instances of one chain share a group: spread over the workers */
+	uint32_t group; /* instances of one chain share a group: spread over the workers */
 };
 
 struct weir_plan_link {
 	uint32_t from, to; /* tasks */
-	uint32_t weight;   /* relative traffic */
+	uint32_t weight; /* relative traffic */
 };
 
 struct weir_plan {

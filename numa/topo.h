@@ -15,21 +15,21 @@
 
 struct weir_cpu {
 	uint16_t os_index; /* as in sched_setaffinity() */
-	uint16_t core;	   /* logical core number over the machine */
-	uint16_t l3;	   /* logical number of the L3 (of the package when there is no L3) */
-	uint16_t node;	   /* logical NUMA node number */
+	uint16_t core; /* logical core number over the machine */
+	uint16_t l3; /* logical number of the L3 (of the package when there is no L3) */
+	uint16_t node; /* logical NUMA node number */
 	uint16_t package;
-	uint16_t smt;	   /* 0: first allowed thread of its core */
+	uint16_t smt; /* 0: first allowed thread of its core */
 };
 
 struct weir_topo {
 	uint32_t cpu_count; /* only cpus this process may run on */
 	struct weir_cpu cpu[WEIR_CPUS_MAX];
 	uint32_t node_count;
-	uint16_t node_os[WEIR_NODES_MAX];      /* OS index of each logical node */
+	uint16_t node_os[WEIR_NODES_MAX]; /* OS index of each logical node */
 	uint64_t node_bytes[WEIR_NODES_MAX];
 	uint32_t machine_cpu_count; /* all online ones */
-	char summary[128];	    /* "2 cpus, 1 package, 1 node, 1 L3" */
+	char summary[128]; /* "2 cpus, 1 package, 1 node, 1 L3" */
 };
 
 /* This machine, restricted to the allowed cpuset. */

@@ -7,7 +7,10 @@
  *         floating point, no library random numbers.
  * Source: Nexmark (Tucker, Tufte, Papadimos, Maier 2002); proportions and hot keys as in the Apache
  *         Beam and nexmark/nexmark generators, re-derived so that each event stands alone.
- * Golden: tests/data/nexmark-*.txt. Pure; any thread.
+ * Differs from those: references name only persons and auctions that came before (theirs run up to
+ *         ten ahead); the hot urls are constants, and the url of a channel depends on its number alone;
+ *         event times are not cut to milliseconds; `region` is added as the last field.
+ * Golden: tests/data/nexmark-*. Pure; any thread.
  */
 #ifndef WEIR_ENGINE_CORE_NEXMARK_H
 #define WEIR_ENGINE_CORE_NEXMARK_H
@@ -26,7 +29,9 @@ unsigned weir_nexmark_stream_of(uint64_t n);
 
 #define WEIR_NEXMARK_FRAME_MAX 1024 /* bytes that always suffice for one event */
 
-/* Builds event n at mem (8-byte aligned, WEIR_NEXMARK_FRAME_MAX bytes). Returns its stride. */
+/* Builds event n at mem (8-byte aligned, WEIR_NEXMARK_FRAME_MAX bytes; what lies behind the frame
+ * may be written too). o->events_per_second is not 0, o->region is not NULL and at most
+ * WEIR_NAME_MAX bytes. Returns its stride. */
 uint32_t weir_nexmark_event(const struct weir_nexmark_options *o, uint64_t n, void *mem);
 
 /* No event >= n has an event time at or below this: the watermark before event n. */
