@@ -10,6 +10,7 @@
 struct weir_slab_chunk {
 	struct weir_slab_chunk *next;
 	size_t bytes; /* with this header */
+	bool single; /* holds one large piece: given back by reset */
 };
 
 struct weir_slab_piece {
@@ -81,7 +82,7 @@ void weir_slab_reset(struct weir_slab *s)
 	while (c) {
 		struct weir_slab_chunk *next = c->next;
 
-		if (c->bytes > CHUNK_MAX) {
+		if (c->single) {
 			chunk_give_back(s, c);
 		} else {
 			c->next = s->spare;
@@ -137,10 +138,10 @@ void *weir_slab_alloc(struct weir_slab *s, size_t size)
 		return p;
 	}
 	if (bytes > CHUNK_MAX / 4) {
-		/* A chunk of its own behind the present one, which stays in use. Such chunks are
-		 * larger than CHUNK_MAX or else join the spare ones. */
+		/* A chunk of its own behind the present one, which stays in use. */
 		struct weir_slab_chunk *c = chunk_new(s, bytes + sizeof(struct weir_slab_chunk));
 
+		c->single = true;
 		if (s->chunks) {
 			c->next = s->chunks->next;
 			s->chunks->next = c;
