@@ -9,10 +9,11 @@
 /* An exact-size copy on the heap, so that the sanitizer sees every byte read outside. */
 static struct weir_str tight(const char *text, size_t n)
 {
-	char *p = malloc(n ? n : 1);
+	char *p = n ? malloc(n) : NULL;
 
-	memcpy(p, text, n);
-	return (struct weir_str){n ? p : NULL, n};
+	if (n)
+		memcpy(p, text, n);
+	return (struct weir_str){p, n};
 }
 
 #define WITH_TIGHT(s, text, call)                                                                  \

@@ -447,7 +447,7 @@ static void test_check_null_bits(void **state)
 {
 	static struct weir_schema wide;
 	struct weir_frame *f = (struct weir_frame *)mem;
-	char name[8];
+	char name[16];
 
 	(void)state;
 	/* Null, yet with a value; a bit of a field that does not exist. */

@@ -32,7 +32,7 @@ static void test_schema_add_and_find(void **state)
 static void test_schema_add_stops_when_full(void **state)
 {
 	static struct weir_schema s;
-	char name[8];
+	char name[16];
 
 	(void)state;
 	memset(&s, 0, sizeof(s));

@@ -13,10 +13,11 @@
 static struct weir_str tight(const char *text)
 {
 	size_t n = strlen(text);
-	char *p = malloc(n ? n : 1);
+	char *p = n ? malloc(n) : NULL;
 
-	memcpy(p, text, n);
-	return (struct weir_str){n ? p : NULL, n};
+	if (n)
+		memcpy(p, text, n);
+	return (struct weir_str){p, n};
 }
 
 static void parse_gives(const char *text, const char *format, int code, int64_t want)
