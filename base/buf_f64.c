@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Doubles as text. Any decimal of at most 15 significant digits survives the way through a normal
- * double, so the shortest text is found by trying: first exactly, with few decimals (W. Clinger, "How
- * to read floating point numbers accurately": an integer below 2^53 divided by 10^k, k <= 22, is
- * rounded once, as a reader would), then with 15, 16 and 17 digits from the C library.
+ * Doubles as text: the shortest that reads back, and of these the nearest. Three ways, fastest first:
+ *
+ *   few decimals   r / 10^k with r below 10^15 is rounded once, as a reader would, and any text of at most
+ *                  15 digits is the only one of its length (W. Clinger, "How to read floating point numbers
+ *                  accurately", 1990);
+ *   1e-6 to 2^53   both ends of the interval that reads back, scaled to 17 digits, are exact in 128 bits;
+ *                  the largest power of ten with a multiple inside gives the digits;
+ *   the rest       15, 16 and 17 digits of the C library, read back.
  */
 #include <math.h>
 #include <stdio.h>
@@ -13,11 +17,12 @@
 
 #define FRACTION_MAX 9
 #define EXACT_BELOW 1e15
-#define DIGITS_MAX 17
+#define PLAIN_FROM 1e-6
+#define DIGITS_MAX 18 /* 17, and one more where rounding up carries */
 
 /* The value is 0.d[0]d[1]... * 10^point. */
 struct digits {
-	char d[DIGITS_MAX + 1];
+	char d[DIGITS_MAX];
 	int count, point;
 };
 
@@ -28,36 +33,111 @@ static bool buf_exact(struct weir_buf *b, double v)
 {
 	double a = fabs(v);
 
-	if (!(a < EXACT_BELOW))
-		return false;
-	if (a < 1e-6 && a != 0)
+	if (!(a < EXACT_BELOW) || (a < PLAIN_FROM && a != 0))
 		return false;
 	for (unsigned k = 0; k <= FRACTION_MAX; k++) {
 		double scaled = a * pow10_of[k];
+		char text[24], *p = text + sizeof(text);
 		uint64_t r;
 
 		if (scaled >= EXACT_BELOW)
 			return false;
 		r = (uint64_t)(scaled + 0.5);
-		if ((double)r / pow10_of[k] == a) {
-			char text[24];
-			char *p = text + sizeof(text);
-
-			for (unsigned i = 0; i < k; i++, r /= 10)
-				*--p = (char)('0' + r % 10);
-			if (k)
-				*--p = '.';
-			do {
-				*--p = (char)('0' + r % 10);
-				r /= 10;
-			} while (r);
-			if (signbit(v))
-				*--p = '-';
-			weir_buf_put(b, p, (size_t)(text + sizeof(text) - p));
-			return true;
-		}
+		/* The product is off by less than one rounding; the division decides. */
+		if (fabs(scaled - (double)r) > scaled * 0x1p-51 || (double)r / pow10_of[k] != a)
+			continue;
+		for (unsigned i = 0; i < k; i++, r /= 10)
+			*--p = (char)('0' + r % 10);
+		if (k)
+			*--p = '.';
+		do {
+			*--p = (char)('0' + r % 10);
+			r /= 10;
+		} while (r);
+		if (signbit(v))
+			*--p = '-';
+		weir_buf_put(b, p, (size_t)(text + sizeof(text) - p));
+		return true;
 	}
 	return false;
+}
+
+static weir_u128 big_pow10(int k)
+{
+	weir_u128 v = 1;
+
+	for (; k >= 9; k -= 9)
+		v *= 1000000000;
+	return v * (uint64_t)pow10_of[k];
+}
+
+/* Largest j so that a multiple of 10^j lies in [low, high]; there is an integer inside. */
+static unsigned widest_step(uint64_t low, uint64_t high, uint64_t *ret_step)
+{
+	uint64_t step = 1;
+	unsigned j = 0;
+
+	while (high / (step * 10) * (step * 10) >= low) {
+		step *= 10;
+		j++;
+	}
+	*ret_step = step;
+	return j;
+}
+
+static void put_digits(uint64_t v, int exp10, struct digits *ret)
+{
+	int n = 0;
+
+	for (uint64_t left = v; left; left /= 10)
+		n++;
+	ret->count = n;
+	ret->point = n + exp10;
+	for (; n > 0; v /= 10)
+		ret->d[--n] = (char)('0' + v % 10);
+}
+
+/*
+ * a = m * 2^e in [1e-6, 2^53), m of 53 bits and not 2^52 (there the interval is lopsided). Everything
+ * between (2m - 1) * 2^(e-1) and (2m + 1) * 2^(e-1) reads back as a, the ends themselves if m is even.
+ * Times 10^k, so that a has 17 digits before the point: 54 bits and 74 bits (k <= 22) fit 128.
+ */
+static void shortest_exact(double a, struct digits *ret)
+{
+	int exp2, k, shift;
+	uint64_t m = (uint64_t)(frexp(a, &exp2) * 0x1p53), low, high, center, step, half;
+	weir_u128 scale, at, ends, mask;
+	unsigned j;
+
+	shift = 54 - exp2;
+	mask = ((weir_u128)1 << shift) - 1;
+	/* log10(2) is a little more than 1233 / 4096: k may come out one too large. */
+	k = 16 - (((exp2 - 1) * 1233) >> 12);
+	k = WEIR_MIN(k, 22);
+	for (;; k--) {
+		scale = big_pow10(k);
+		at = 2 * m * scale;
+		if (at >> shift < UINT64_C(100000000000000000))
+			break;
+	}
+	ends = at - scale;
+	low = (uint64_t)(ends >> shift);
+	if ((ends & mask) != 0 || (m & 1))
+		low++;
+	ends = at + scale;
+	high = (uint64_t)(ends >> shift);
+	if ((ends & mask) == 0 && (m & 1))
+		high--;
+	j = widest_step(low, high, &step);
+	/* The multiple nearest to a; of two equally near ones the even. */
+	center = (uint64_t)(at >> shift);
+	half = center % step;
+	center /= step;
+	at = (((weir_u128)half << shift) | (at & mask)) * 2;
+	ends = (weir_u128)step << shift;
+	if (at > ends || (at == ends && (center & 1)))
+		center++;
+	put_digits(center, (int)j - k, ret);
 }
 
 /* count significant digits of a > 0. Only digits and exponent are taken: the locale's decimal
@@ -96,15 +176,14 @@ static bool next_up(struct digits *g)
 	return true;
 }
 
-static void shortest(double a, struct digits *ret)
+static void shortest_by_trial(double a, bool power, struct digits *ret)
 {
-	int exp2, count = 15;
-	bool power = frexp(a, &exp2) == 0.5;
+	int count = 15;
 
 	/* Subnormal numbers have fewer digits to give: the shortest may be any. */
 	if (a < 0x1p-1022)
 		count = 1;
-	for (; count < DIGITS_MAX; count++) {
+	for (; count < 17; count++) {
 		struct digits up;
 
 		take_digits(a, count, ret);
@@ -118,8 +197,19 @@ static void shortest(double a, struct digits *ret)
 			break;
 		}
 	}
-	if (count == DIGITS_MAX)
+	if (count == 17)
 		take_digits(a, count, ret);
+}
+
+static void shortest(double a, struct digits *ret)
+{
+	int exp2;
+	bool power = frexp(a, &exp2) == 0.5;
+
+	if (a >= PLAIN_FROM && a < 0x1p53 && !power)
+		shortest_exact(a, ret);
+	else
+		shortest_by_trial(a, power, ret);
 	while (ret->count > 1 && ret->d[ret->count - 1] == '0')
 		ret->count--;
 }
