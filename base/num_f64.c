@@ -2,7 +2,8 @@
 /*
  * Reading doubles, correctly rounded. Most texts in real data have few digits: then the digits are an
  * integer below 2^53, the power of ten is exact, and one multiplication or division rounds once
- * (W. Clinger, "How to read floating point numbers accurately", 1990). Everything else is written
+ * (W. Clinger, "How to read floating point numbers accurately", 1990). Up to 19 digits with a power of
+ * ten of at most 19 either way are exact in 128 bits, and rounded from there. Everything else is written
  * into a bounded local text without a decimal point, which strtod() rounds right in every locale.
  */
 #include <math.h>
@@ -13,7 +14,8 @@
 #include "base/num.h"
 
 #define EXACT_POW10 22
-#define EXACT_DIGITS 19
+#define EXACT_DIGITS 19 /* always below 2^64 */
+#define WIDE_POW10 19 /* likewise */
 /* No double's rounding depends on more than 767 digits and whether something nonzero follows. */
 #define KEPT_DIGITS 780
 #define EXP_MAX INT64_C(1000000000000000)
@@ -163,6 +165,36 @@ static int parse_slow(const struct f64_text *t, double *ret)
 	return 0;
 }
 
+static uint64_t int_pow10(int64_t k)
+{
+	uint64_t v = 1;
+
+	while (k-- > 0)
+		v *= 10;
+	return v;
+}
+
+/*
+ * w * 10^e with |e| <= 19, w > 0. The product is exact. The quotient has at least 63 bits, ten more than are
+ * kept, so that the remainder only matters as "something follows": it goes to the last bit. The
+ * conversion rounds once; scaling by a power of two is exact, the result is far from subnormal.
+ */
+static double wide(uint64_t w, int64_t e)
+{
+	int shift = 64 + __builtin_clzll(w);
+	weir_u128 n, q;
+	uint64_t d;
+
+	if (e >= 0)
+		return (double)((weir_u128)w * int_pow10(e));
+	d = int_pow10(-e);
+	n = (weir_u128)w << shift;
+	q = n / d;
+	if (q * d != n)
+		q |= 1;
+	return ldexp((double)q, -shift);
+}
+
 int weir_parse_f64(struct weir_str s, double *ret)
 {
 	struct f64_text t;
@@ -173,11 +205,15 @@ int weir_parse_f64(struct weir_str s, double *ret)
 	if (weir_unlikely(!scan(s, &t)))
 		return special(s, ret);
 	e = t.exp10 - (int64_t)t.fraction_n;
-	if (weir_likely(t.whole_n + t.fraction_n <= EXACT_DIGITS && t.w <= UINT64_C(1) << 53 &&
-			e >= -EXACT_POW10 && e <= EXACT_POW10)) {
-		double v = (double)t.w;
+	if (weir_likely(t.whole_n + t.fraction_n <= EXACT_DIGITS)) {
+		double v;
 
-		v = e < 0 ? v / pow10_of[-e] : v * pow10_of[e];
+		if (weir_likely(t.w <= UINT64_C(1) << 53 && e >= -EXACT_POW10 && e <= EXACT_POW10))
+			v = e < 0 ? (double)t.w / pow10_of[-e] : (double)t.w * pow10_of[e];
+		else if (e >= -WIDE_POW10 && e <= WIDE_POW10)
+			v = wide(t.w, e);
+		else
+			return parse_slow(&t, ret);
 		*ret = t.negative ? -v : v;
 		return 0;
 	}

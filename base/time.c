@@ -131,11 +131,18 @@ static inline int number(struct reading *r, unsigned min, unsigned max, unsigned
 	return n < min ? WEIR_E_FORMAT : 0;
 }
 
+/* Two digits, or with min 1 also one. */
 static inline int small(struct reading *r, unsigned min, uint8_t *ret)
 {
 	unsigned v;
-	int rc = number(r, min, 2, &v);
+	int rc;
 
+	if (weir_likely(r->end - r->p >= 2 && is_digit(r->p[0]) && is_digit(r->p[1]))) {
+		*ret = (uint8_t)((r->p[0] - '0') * 10 + (r->p[1] - '0'));
+		r->p += 2;
+		return 0;
+	}
+	rc = number(r, min, 2, &v);
 	*ret = (uint8_t)v;
 	return rc;
 }
@@ -392,32 +399,72 @@ static int conversion(struct reading *r, char what, char next)
 	}
 }
 
-/* Wrong text anywhere wins over a number out of range: it is the better thing to report. */
+/* The plain form of the conversions that most formats are made of: full width, digits only. */
+static inline const char *plain_field(const char *p, const char *end, char what,
+				      struct weir_civil *c)
+{
+	unsigned v;
+
+	if (end - p < 2 || !is_digit(p[0]) || !is_digit(p[1]))
+		return NULL;
+	v = (unsigned)(p[0] - '0') * 10 + (unsigned)(p[1] - '0');
+	switch (what) {
+	case 'Y':
+		if (end - p < 4 || !is_digit(p[2]) || !is_digit(p[3]))
+			return NULL;
+		c->year = (int32_t)(v * 100 + (unsigned)(p[2] - '0') * 10 + (unsigned)(p[3] - '0'));
+		return p + 4;
+	case 'd':
+		c->day = (uint8_t)v;
+		return p + 2;
+	case 'H':
+		c->hour = (uint8_t)v;
+		return p + 2;
+	case 'M':
+		c->minute = (uint8_t)v;
+		return p + 2;
+	default:
+		return NULL;
+	}
+}
+
+/* Wrong text anywhere wins over a number out of range: it is the better thing to report. The place
+ * is kept in a variable of its own, the struct only hears of it where a function needs it. */
 static int by_format(struct reading *r, const char *f)
 {
+	const char *p = r->p, *end = r->end;
 	int range = 0;
 
 	while (*f) {
 		if (*f == '%') {
-			int rc = f[1] ? conversion(r, f[1], f[2]) : WEIR_E_FORMAT;
+			const char *next = plain_field(p, end, f[1], &r->c);
+			int rc;
 
+			if (next) {
+				p = next;
+				f += 2;
+				continue;
+			}
+			r->p = p;
+			rc = f[1] ? conversion(r, f[1], f[2]) : WEIR_E_FORMAT;
 			if (rc == WEIR_E_FORMAT)
 				return rc;
 			range |= rc;
+			p = r->p;
 			f += 2;
-		} else if (*f == ' ') {
-			if (!literal(r, ' '))
-				return WEIR_E_FORMAT;
-			while (literal(r, ' '))
-				;
+			continue;
+		}
+		if (p == end || *p != *f)
+			return WEIR_E_FORMAT;
+		p++;
+		if (*f++ == ' ') {
+			while (p < end && *p == ' ')
+				p++;
 			while (*f == ' ')
 				f++;
-		} else {
-			if (!literal(r, *f))
-				return WEIR_E_FORMAT;
-			f++;
 		}
 	}
+	r->p = p;
 	return range;
 }
 
@@ -518,6 +565,11 @@ void weir_buf_time(struct weir_buf *b, int64_t t_ns)
 	if (c.ns) {
 		unsigned left = c.ns, n = 9;
 
+		/* Most times have milliseconds: three zeros at once. */
+		while (left % 1000 == 0) {
+			left /= 1000;
+			n -= 3;
+		}
 		while (left % 10 == 0) {
 			left /= 10;
 			n--;

@@ -232,6 +232,34 @@ static void test_num_f64_agrees_with_strtod(void **state)
 		if (v != want)
 			fail_msg("%s reads as %a, not %a", text, v, want);
 	}
+	/* 16 to 19 digits, more than a double holds, with the point anywhere. */
+	for (int i = 0; i < 200000; i++) {
+		char text[64];
+		uint64_t r = next_random(&seed),
+			 m = UINT64_C(1000000000000000) + (r >> 1 >> (i & 7));
+		int n = snprintf(text, sizeof(text), "%llue%d", (unsigned long long)(m >> (i & 3)),
+				 (int)(r % 41) - 20);
+		double v, want = strtod(text, NULL);
+
+		assert_int_equal(weir_parse_f64((struct weir_str){text, (size_t)n}, &v), 0);
+		if (v != want)
+			fail_msg("%s reads as %a, not %a", text, v, want);
+	}
+	/* Half way between two doubles: to the even one. */
+	for (uint64_t i = 0; i < 1000; i++) {
+		char text[64];
+		uint64_t odd = (((next_random(&seed) >> 12) | UINT64_C(1) << 52) << 1) + 1;
+		double v, want;
+
+		snprintf(text, sizeof(text), "%llu.5e0", (unsigned long long)(odd >> 2));
+		want = strtod(text, NULL);
+		assert_int_equal(weir_parse_f64(weir_str_c(text), &v), 0);
+		assert_true(v == want);
+		snprintf(text, sizeof(text), "%llu", (unsigned long long)(odd << (i & 7)));
+		want = strtod(text, NULL);
+		assert_int_equal(weir_parse_f64(weir_str_c(text), &v), 0);
+		assert_true(v == want);
+	}
 }
 
 static void test_num_bool(void **state)
