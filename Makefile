@@ -78,7 +78,7 @@ ALL_LIBS = $(PKG_LIBS) -lm -ldl $(LDLIBS)
 
 # ---- what there is -------------------------------------------------------------------------
 # A file named weir*.c holds a main() (weir-rings.c) except libweir's own (weir_*.c).
-ARCHIVES := engine-edge engine-core state numa shm base
+ARCHIVES := engine-cli engine-edge engine-core state numa shm base
 src = $(sort $(filter-out $(wildcard $(1)/weir-*.c) $(1)/weir.c,$(wildcard $(1)/*.c)))
 SRC_base := $(call src,base)
 SRC_shm := $(call src,shm)
@@ -91,6 +91,7 @@ endif
 SRC_state := $(call src,state)
 SRC_engine-core := $(call src,engine/core)
 SRC_engine-edge := $(call src,engine/edge)
+SRC_engine-cli := $(call src,engine/cli)
 STRICT_DIRS := base/% shm/% numa/% state/% engine/core/%
 
 obj = $(patsubst %.c,$(B)/%.o,$(1))
@@ -149,14 +150,15 @@ $(B)/bin/$(call prog_name,$(1)): $(B)/$(patsubst %.c,%.o,$(call prog_main,$(1)))
 endef
 $(foreach p,$(HAVE_PROGRAMS),$(eval $(call program_rule,$(p))))
 
-$(LIBWEIR): $(LIBS_A) engine/weir.map
+LIBWEIR_ARCHIVES := $(filter-out %/libengine-cli.a,$(LIBS_A))
+$(LIBWEIR): $(LIBWEIR_ARCHIVES) engine/weir.map
 	$(call say,LINK,$@)
 	$(Q)$(CC) -shared $(SAN) -pthread -Wl,-soname,libweir.so.0 -Wl,--version-script=engine/weir.map \
-		$(LDFLAGS) -o $@ -Wl,--whole-archive $(LIBS_A) -Wl,--no-whole-archive $(ALL_LIBS)
+		$(LDFLAGS) -o $@ -Wl,--whole-archive $(LIBWEIR_ARCHIVES) -Wl,--no-whole-archive $(ALL_LIBS)
 
-$(LIBWEIR_A): $(LIBS_A)
+$(LIBWEIR_A): $(LIBWEIR_ARCHIVES)
 	$(call say,AR,$@)
-	$(Q)rm -f $@ && $(AR) rcs $@ $(foreach a,$(ARCHIVES),$(call obj,$(SRC_$(a))))
+	$(Q)rm -f $@ && $(AR) rcs $@ $(foreach a,$(filter-out engine-cli,$(ARCHIVES)),$(call obj,$(SRC_$(a))))
 
 $(B)/operators/%.so: examples/operators/%.c engine/weir.h Makefile
 	$(call say,CC,$@)

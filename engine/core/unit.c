@@ -104,6 +104,8 @@ int weir_unit_turn(struct weir_unit *u, uint32_t batches)
 
 	u->blocked = false;
 	u->task.retry_ns = 0;
+	if (!u->source)
+		u->wait_until_ns = 0;
 	for (uint32_t i = 0; i < batches && !u->done; i++) {
 		int r = weir_task_drain(&u->task);
 

@@ -260,6 +260,10 @@ void *weir__worker_main(void *arg)
 	run(w);
 	if (atomic_fetch_sub(&e->live, 1) == 1) {
 		pthread_mutex_lock(&e->lock);
+		for (uint32_t i = 0; i < e->plan.tasks.task_count && !e->err.code; i++)
+			if (!e->task[i].unit.done)
+				weir_err_set(&e->err, WEIR_E_STOPPED,
+					     "stopped before everything was processed");
 		e->ended_ns = weir_mono_ns();
 		pthread_cond_broadcast(&e->ended);
 		pthread_mutex_unlock(&e->lock);

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine/cli/table.h"
+
+#include "engine/cli/cli.h"
+
+static double num(json_t *o, const char *key)
+{
+	return json_number_value(json_object_get(o, key));
+}
+
+static const char *text(json_t *o, const char *key, const char *none)
+{
+	const char *s = json_string_value(json_object_get(o, key));
+
+	return s ? s : none;
+}
+
+static void rate(char *ret, size_t cap, json_t *now, json_t *before, const char *key, double seconds)
+{
+	if (before)
+		weir_cli_number(ret, cap, (num(now, key) - num(before, key)) / seconds);
+	else
+		weir_cli_number(ret, cap, num(now, key));
+}
+
+static void share(char *ret, size_t cap, json_t *now, json_t *before, const char *key, double ns)
+{
+	double v = num(now, key) - (before ? num(before, key) : 0);
+
+	snprintf(ret, cap, "%.0f%%", ns > 0 ? 100 * v / ns : 0);
+}
+
+static void print_step(FILE *f, json_t *s, json_t *b, double seconds, double life_ns)
+{
+	double ns = (b ? seconds * 1e9 : life_ns) * (num(s, "tasks") > 0 ? num(s, "tasks") : 1);
+	char in[24], out[24], busy[16], blocked[16];
+
+	rate(in, sizeof(in), s, b, "records_in", seconds);
+	rate(out, sizeof(out), s, b, "records_out", seconds);
+	share(busy, sizeof(busy), s, b, "busy_ns", ns);
+	share(blocked, sizeof(blocked), s, b, "blocked_ns", ns);
+	fprintf(f, "%-20.20s %-9.9s %5.0f %10s %10s %5s %7s %5.0f%% %8.0f %8.0f  %s\n",
+		text(s, "step", "?"), text(s, "kind", "?"), num(s, "tasks"), in, out, busy, blocked,
+		100 * num(s, "ring_fill"), num(s, "late"), num(s, "rejected"),
+		text(s, "watermark", "-"));
+}
+
+void weir_table_print(FILE *f, json_t *now, json_t *before)
+{
+	json_t *steps = json_object_get(now, "steps"), *old = json_object_get(before, "steps"), *s;
+	double seconds = before ? (num(now, "time_ns") - num(before, "time_ns")) / 1e9 : 0;
+	const char *bottleneck = text(now, "bottleneck", NULL);
+	size_t i;
+
+	if (before && seconds <= 0)
+		seconds = 1e-9;
+	fprintf(f, "%s  pid %.0f  %s  up %.1f s  state %.1f MiB  %s\n", text(now, "pipeline", "?"),
+		num(now, "pid"), json_is_true(json_object_get(now, "running")) ? "running" : "ended",
+		num(now, "uptime_ns") / 1e9, num(now, "state_bytes") / 1048576,
+		text(now, "metrics", ""));
+	fprintf(f, "%-20s %-9s %5s %10s %10s %5s %7s %6s %8s %8s  %s\n", "STEP", "KIND", "TASKS",
+		before ? "IN/s" : "IN", before ? "OUT/s" : "OUT", "BUSY", "BLOCKED", "RING", "LATE",
+		"REJECTED", "WATERMARK");
+	json_array_foreach(steps, i, s)
+		print_step(f, s, json_array_get(old, i), seconds, num(now, "uptime_ns"));
+	if (bottleneck)
+		fprintf(f, "bottleneck: %s (its input is full, its output is not)\n", bottleneck);
+}

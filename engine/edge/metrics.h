@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * engine/edge/metrics.h - HTTP: /metrics (OpenMetrics text), /livez, /readyz, /healthz. libmicrohttpd.
+ *
+ * Thread: the library's own; it only reads the segment's counters.
+ */
+#ifndef WEIR_ENGINE_EDGE_METRICS_H
+#define WEIR_ENGINE_EDGE_METRICS_H
+
+#include "engine/edge/engine.h"
+
+struct weir_metrics;
+
+/* address "127.0.0.1:9464"; port 0 picks one. */
+int weir_metrics_start(struct weir_engine *keep_e, const char *address, struct weir_metrics **ret,
+		       struct weir_err *err);
+const char *weir_metrics_address(const struct weir_metrics *m);
+void weir_metrics_stop(struct weir_metrics *m); /* NULL is fine */
+
+#endif
