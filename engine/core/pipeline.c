@@ -167,7 +167,8 @@ static bool read_steps(struct weir_build *b, const struct weir_doc *steps)
 
 		d->step = &b->p->step[i];
 		d->step->pos = e->pos;
-		if (weir_walk_name(b, e->key, e->pos, "step name"))
+		/* A name with a wrong character is kept, so that `from` finds the step. */
+		if (weir_walk_name(b, e->key, e->pos, "step name") || e->key.n <= WEIR_NAME_MAX)
 			weir_name_copy(d->step->name, e->key);
 		if (e->value->kind == WEIR_DOC_MAP)
 			d->doc = e->value;

@@ -363,7 +363,7 @@ static const struct weir_opt top_opt[] = {
 
 bool weir_top_type(struct weir_build *b, struct weir_draft *d, const struct weir_schema *in)
 {
-	struct weir_walk walk = {"top", top_opt, WEIR_COUNT_OF(top_opt)};
+	struct weir_walk walk = {"`top`", top_opt, WEIR_COUNT_OF(top_opt)};
 	struct weir_top_spec *spec = &d->step->top;
 	struct weir_expr_info info;
 	struct weir_schema *out;

@@ -23,9 +23,9 @@ static bool options_of(struct weir_build *b, const struct weir_doc *value, const
 		return true;
 	}
 	if (value && value->kind != WEIR_DOC_NULL) {
-		weir_diag(b->diags, value->pos,
-			  "`%s`: expected a mapping of options such as {format: csv}, found %s",
-			  name, weir_doc_kind_name(value));
+		weir_diag(b->diags, value->pos, "`%s`: expected a mapping of options%s, found %s",
+			  name, strcmp(name, "file") ? "" : " such as {path: NAME}",
+			  weir_doc_kind_name(value));
 		return false;
 	}
 	none = weir_region_new(b->region, struct weir_doc);

@@ -27,12 +27,15 @@ static void report_step(struct weir_build *b, struct weir_str name, struct weir_
 {
 	const char *known[WEIR_STEPS_MAX];
 	const char *near;
+	uint32_t n = 0;
 
-	for (uint32_t i = 0; i < b->p->step_count; i++)
-		known[i] = b->draft[i].step->name;
+	for (uint32_t i = 0; i < b->p->step_count; i++) {
+		if (b->draft[i].step->name[0])
+			known[n++] = b->draft[i].step->name;
+	}
 	weir_diag(b->diags, pos, "`from`: there is no step `%s`%s", weir_show(b, name),
-		  weir_walk_hint(b, name, known, b->p->step_count));
-	near = weir_str_suggest(name, known, b->p->step_count);
+		  weir_walk_hint(b, name, known, n));
+	near = weir_str_suggest(name, known, n);
 	if (near)
 		use_all(&b->draft[find_draft(b, weir_str_c(near))]);
 }
@@ -72,15 +75,15 @@ static void report_output(struct weir_build *b, const struct weir_draft *d, stru
 			  struct weir_doc_pos pos)
 {
 	if (output.n == 0 && d->plain_ports > 1)
-		weir_diag(b->diags, pos, "`%s` has several outputs; choose one of %s",
+		weir_diag(b->diags, pos, "`%s` has several outputs; choose one of: %s",
 			  d->step->name, output_names(b, d));
 	else if (weir_str_is(output, "rejects") && weir_step_has_rejects(d->step->kind))
 		weir_diag(b->diags, pos,
 			  "`%s.rejects` is there only when step `%s` says `on_error: route`",
 			  d->step->name, d->step->name);
 	else
-		weir_diag(b->diags, pos, "step `%s` has no output `%s`; it has %s", d->step->name,
-			  weir_show(b, output), output_names(b, d));
+		weir_diag(b->diags, pos, "step `%s` has no output `%s`; its outputs are: %s",
+			  d->step->name, weir_show(b, output), output_names(b, d));
 }
 
 /* Resolves "step" or "step.output". true: *ret is set. */
@@ -95,6 +98,11 @@ static bool resolve(struct weir_build *b, struct weir_draft *d, struct weir_str 
 	if (dot) {
 		name.n = (size_t)(dot - ref.p);
 		output = (struct weir_str){dot + 1, ref.n - name.n - 1};
+	}
+	if (dot && output.n == 0) {
+		weir_diag(b->diags, pos, "`from`: the name of an output is missing behind `%s`",
+			  weir_show(b, ref));
+		return false;
 	}
 	step = find_draft(b, name);
 	if (step == NONE) {
@@ -128,7 +136,7 @@ static bool resolve(struct weir_build *b, struct weir_draft *d, struct weir_str 
 
 static void read_from(struct weir_build *b, struct weir_draft *d)
 {
-	const struct weir_doc *from = d->doc ? weir_doc_get(d->doc, "from") : NULL;
+	const struct weir_doc *from = d->doc ? weir_draft_meant(d, "from") : NULL;
 	struct weir_step *s = d->step;
 	struct weir_str *name;
 	struct weir_doc_pos *pos;
@@ -191,11 +199,11 @@ static void report_cycle(struct weir_build *b, const bool *done, uint8_t *seen, 
 		while (chain[first] != at)
 			first++;
 		/* The chain runs upstream; people read downstream. */
+		weir_buf_lit(&out, b->draft[at].step->name);
 		for (uint32_t i = n; i > first; i--) {
-			weir_buf_lit(&out, b->draft[chain[i - 1]].step->name);
 			weir_buf_lit(&out, " -> ");
+			weir_buf_lit(&out, b->draft[chain[i - 1]].step->name);
 		}
-		weir_buf_lit(&out, b->draft[chain[n - 1]].step->name);
 		weir_diag(b->diags, b->draft[at].from_pos[0],
 			  "the steps form a cycle: %.*s; records would run around forever",
 			  (int)out.len, text);
@@ -247,7 +255,7 @@ void weir_graph_readers(struct weir_build *b)
 		const struct weir_step *s = d->step;
 		uint32_t read = 0;
 
-		if (!d->ports_known || s->kind == WEIR_STEP_SINK)
+		if (!d->ports_known || s->kind == WEIR_STEP_SINK || !s->name[0])
 			continue;
 		if (s->rejects_port >= 0 && s->port[s->rejects_port].uses == 0)
 			weir_diag(

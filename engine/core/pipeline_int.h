@@ -105,6 +105,9 @@ uint64_t weir_walk_options(struct weir_build *b, const struct weir_doc *map,
 bool weir_walk_map(struct weir_build *b, const struct weir_doc *d, const char *what);
 bool weir_walk_list(struct weir_build *b, const struct weir_doc *d, const char *what);
 bool weir_walk_text(struct weir_build *b, const struct weir_doc *d, const char *what);
+/* The same, with the message saying what the text should be: "a whole number". */
+bool weir_walk_scalar(struct weir_build *b, const struct weir_doc *d, const char *what,
+		      const char *expected);
 
 /* Text from the file for a message: cut when long, control characters replaced. */
 const char *weir_show(struct weir_build *b, struct weir_str s);
@@ -114,6 +117,7 @@ const char *weir_doc_kind_name(const struct weir_doc *d); /* "a mapping", "a lis
 /* [A-Za-z_][A-Za-z0-9_-]*, at most WEIR_NAME_MAX. Reports with `what` ("step name"). */
 bool weir_walk_name(struct weir_build *b, struct weir_str name, struct weir_doc_pos pos,
 		    const char *what);
+bool weir_name_ok(struct weir_str name);
 /* Any text of 1 .. WEIR_NAME_MAX bytes without control bytes and outer spaces. */
 bool weir_walk_field_name(struct weir_build *b, struct weir_str name, struct weir_doc_pos pos);
 
@@ -152,6 +156,8 @@ void weir_draft_read(struct weir_build *b, struct weir_draft *d);
 /* Declares the outputs: `plain` named ones, then late and rejects as the step has them. */
 void weir_draft_ports(struct weir_build *b, struct weir_draft *d, const char *const *name,
 		      uint32_t plain);
+/* Value of the key, or of one that is a misspelling of it (and was reported); NULL: none. */
+const struct weir_doc *weir_draft_meant(const struct weir_draft *d, const char *key);
 bool weir_step_has_rejects(enum weir_step_kind kind);
 bool weir_step_has_late(enum weir_step_kind kind);
 

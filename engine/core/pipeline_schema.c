@@ -92,7 +92,7 @@ bool weir_event_time_read(struct weir_build *b, struct weir_draft *d, const stru
 			  const char *time_name)
 {
 	struct weir_source_spec *s = &d->step->source;
-	struct weir_walk walk = {"event_time", time_opt, WEIR_COUNT_OF(time_opt)};
+	struct weir_walk walk = {"`event_time`", time_opt, WEIR_COUNT_OF(time_opt)};
 	struct time_options o = {time_name, s->lateness_ns, s->idle_ns};
 	struct weir_doc_pos pos = doc->pos;
 	bool ok = true;
@@ -119,8 +119,9 @@ bool weir_event_time_read(struct weir_build *b, struct weir_draft *d, const stru
 	for (uint32_t i = 0; i < d->plain_ports; i++) {
 		int32_t f;
 
+		/* Reported with the schema. */
 		if (!d->step->port[i].schema)
-			return false;
+			continue;
 		f = time_field(b, &d->step->port[i], o.field, pos);
 		ok = ok && f >= 0;
 		if (i == 0)

@@ -107,6 +107,9 @@ static bool check_format(struct weir_build *b, const struct weir_doc *options,
 
 	if (!given && reads_file(s))
 		s->format = (enum weir_format)weir_format_of(s->path);
+	/* A wrong one was reported. */
+	if (!s->format && given)
+		return false;
 	if (!s->format) {
 		if (reads_file(s))
 			weir_diag(
@@ -139,7 +142,7 @@ static bool check_format(struct weir_build *b, const struct weir_doc *options,
 
 /* ---- streams ---- */
 
-static bool raw_streams(struct weir_build *b, struct weir_draft *d)
+static bool raw_streams(struct weir_build *b, struct weir_draft *d, struct weir_doc_pos pos)
 {
 	struct weir_source_spec *s = &d->step->source;
 	struct weir_schema *schema = NULL;
@@ -154,24 +157,24 @@ static bool raw_streams(struct weir_build *b, struct weir_draft *d)
 	if (!ok)
 		return false;
 	if (!b->ops || !b->ops->raw_schemas) {
-		weir_diag(b->diags, d->value->pos, "raw files cannot be read here");
+		weir_diag(b->diags, pos, "raw files cannot be read here");
 		return false;
 	}
 	if (b->ops->raw_schemas(b->ops->ctx, s->path, b->region, &schema, &name, &count, &err)) {
-		weir_diag(b->diags, d->value->pos, "%s", err.text);
+		weir_diag(b->diags, pos, "%s", err.text);
 		return false;
 	}
 	if (count == 0 || count > WEIR_STREAMS_MAX) {
-		weir_diag(b->diags, d->value->pos, "%s: %u streams; 1 to %d are allowed",
+		weir_diag(b->diags, pos, "%s: %u streams; 1 to %d are allowed",
 			  weir_show(b, weir_str_c(s->path)), count, WEIR_STREAMS_MAX);
 		return false;
 	}
 	/* A single stream needs no name. */
-	if (count == 1 && (!name || !name[0] || !name[0][0]))
+	if (count == 1 && (!name || !name[0] || !weir_name_ok(weir_str_c(name[0]))))
 		name = no_name;
 	/* Names come from outside and become outputs, so they must look like ones. */
 	for (uint32_t i = 0; name != no_name && i < count; i++) {
-		if (!weir_walk_name(b, weir_str_c(name[i]), d->value->pos,
+		if (!weir_walk_name(b, weir_str_c(name[i]), pos,
 				    "name of a stream in the raw file"))
 			return false;
 	}
@@ -214,12 +217,12 @@ static bool many_streams(struct weir_build *b, struct weir_draft *d, const struc
 			  "`schemas` is for jsonl only; csv has one stream: use `schema`");
 		return false;
 	}
-	if (!type_field) {
+	if (!weir_draft_meant(d, "type_field")) {
 		weir_diag(b->diags, d->step->pos,
 			  "`schemas` needs `type_field`: the member that names the stream of a "
 			  "record");
 		ok = false;
-	} else if (weir_walk_text(b, type_field, "type_field")) {
+	} else if (type_field && weir_walk_text(b, type_field, "type_field")) {
 		s->type_field = weir_region_strdup(b->region, type_field->text);
 	} else {
 		ok = false;
@@ -270,6 +273,8 @@ static bool text_streams(struct weir_build *b, struct weir_draft *d)
 	weir_draft_ports(b, d, main_port, 1);
 	d->step->source.stream_count = 1;
 	if (!schema) {
+		if (weir_draft_meant(d, "schema"))
+			return false;
 		weir_diag(b->diags, d->step->pos,
 			  "source `%s` needs `schema`: its fields and their types, such as {name: "
 			  "string, age: \"int64?\"}",
@@ -287,14 +292,14 @@ static bool text_streams(struct weir_build *b, struct weir_draft *d)
 	return true;
 }
 
-static bool read_streams(struct weir_build *b, struct weir_draft *d)
+static bool read_streams(struct weir_build *b, struct weir_draft *d, const struct weir_doc *options)
 {
 	struct weir_source_spec *s = &d->step->source;
 
 	if (s->connector == WEIR_CONN_NEXMARK)
 		return nexmark_streams(b, d);
 	if (s->format == WEIR_FORMAT_RAW)
-		return raw_streams(b, d);
+		return raw_streams(b, d, weir_doc_get(options, "path")->pos);
 	return text_streams(b, d);
 }
 
@@ -352,6 +357,6 @@ bool weir_source_read(struct weir_build *b, struct weir_draft *d)
 			return false;
 		ok = weir_csv_read(b, options, (int)s->format, &s->csv) && ok;
 	}
-	/* Without a schema nothing can be said about the time field. */
-	return read_streams(b, d) && read_times(b, d) && ok;
+	ok = read_streams(b, d, options) && ok;
+	return read_times(b, d) && ok;
 }

@@ -110,6 +110,7 @@ static bool read_kind(struct weir_build *b, struct weir_draft *d)
 				  "be "
 				  "a step of its own",
 				  d->step->name, d->kind_key, kind_key[i].key);
+			d->kind_key = NULL;
 			return false;
 		}
 		d->kind_key = kind_key[i].key;
@@ -128,7 +129,21 @@ static bool read_kind(struct weir_build *b, struct weir_draft *d)
 			  "drop, "
 			  "set, flat_map, union, split, key_by, aggregate, top, operator, sink",
 			  d->step->name);
-	return d->kind_key && !unknown;
+	d->broken = unknown;
+	return d->kind_key != NULL;
+}
+
+const struct weir_doc *weir_draft_meant(const struct weir_draft *d, const char *key)
+{
+	const struct weir_doc *v = weir_doc_get(d->doc, key);
+
+	for (uint32_t e = 0; !v && e < d->doc->count; e++) {
+		struct weir_str k = d->doc->entry[e].key;
+
+		if (find_kind(k) < 0 && find_other(k) < 0 && weir_str_suggest(k, &key, 1))
+			v = d->doc->entry[e].value;
+	}
+	return v;
 }
 
 /* Keys that belong to other kinds. */
@@ -146,12 +161,12 @@ static bool check_keys(struct weir_build *b, struct weir_draft *d)
 			  other_key[i].key, d->kind_key, other_key[i].where);
 		ok = false;
 	}
-	if (d->step->kind != WEIR_STEP_SOURCE && !weir_doc_get(d->doc, "from")) {
+	if (d->step->kind != WEIR_STEP_SOURCE && !weir_draft_meant(d, "from")) {
 		weir_diag(b->diags, d->step->pos,
 			  "step `%s` needs `from`: the step whose records it takes", d->step->name);
 		ok = false;
 	}
-	if (weir_step_has_late(d->step->kind) && !weir_doc_get(d->doc, "window")) {
+	if (weir_step_has_late(d->step->kind) && !weir_draft_meant(d, "window")) {
 		weir_diag(b->diags, d->step->pos,
 			  "step `%s` needs `window`, such as {tumbling: 1m}", d->step->name);
 		ok = false;
@@ -364,7 +379,7 @@ void weir_draft_read(struct weir_build *b, struct weir_draft *d)
 	ok = check_keys(b, d);
 	ok = read_common(b, d) && ok;
 	ok = read_own(b, d) && ok;
-	d->broken = !ok;
+	d->broken = d->broken || !ok;
 	if (d->step->kind == WEIR_STEP_SINK)
 		d->ports_known = true;
 	else if (d->step->kind != WEIR_STEP_SOURCE && d->step->kind != WEIR_STEP_SPLIT)

@@ -47,8 +47,9 @@ static const char *difference(struct weir_build *b, const struct weir_schema *x,
 				weir_type_text(b, f->type), f->nullable ? "?" : "", x_name,
 				weir_type_text(b, g->type), g->nullable ? "?" : "", y_name);
 	}
-	return weir_region_printf(b->region, "`%s` has %u fields, `%s` has %u", x_name,
-				  x->field_count, y_name, y->field_count);
+	return weir_region_printf(b->region, "`%s` has %u field%s, `%s` has %u", x_name,
+				  x->field_count, x->field_count == 1 ? "" : "s", y_name,
+				  y->field_count);
 }
 
 /* The schema all inputs share; NULL: not known, or reported. */
@@ -364,7 +365,7 @@ static const struct weir_opt flat_map_opt[] = {
 
 static bool type_flat_map(struct weir_build *b, struct weir_draft *d, const struct weir_schema *in)
 {
-	struct weir_walk walk = {"flat_map", flat_map_opt, WEIR_COUNT_OF(flat_map_opt)};
+	struct weir_walk walk = {"`flat_map`", flat_map_opt, WEIR_COUNT_OF(flat_map_opt)};
 	struct flat_map_options o = {NULL, NULL};
 	const struct weir_doc *field = d->value, *as = NULL;
 	struct weir_step *s = d->step;

@@ -126,7 +126,7 @@ static bool range_error(struct weir_build *b, const struct weir_doc *d, const ch
 
 bool weir_value_bool(struct weir_build *b, const struct weir_doc *d, const char *key, bool *ret)
 {
-	if (!weir_walk_text(b, d, key))
+	if (!weir_walk_scalar(b, d, key, "true or false"))
 		return false;
 	if (!d->quoted && weir_str_is(d->text, "true")) {
 		*ret = true;
@@ -136,8 +136,8 @@ bool weir_value_bool(struct weir_build *b, const struct weir_doc *d, const char 
 		*ret = false;
 		return true;
 	}
-	weir_diag(b->diags, d->pos, "`%s`: expected true or false, found `%s`", key,
-		  weir_show(b, d->text));
+	weir_diag(b->diags, d->pos, "`%s`: expected true or false, found `%s`%s", key,
+		  weir_show(b, d->text), d->quoted ? " in quotes" : "");
 	return false;
 }
 
@@ -148,7 +148,7 @@ bool weir_value_count(struct weir_build *b, const struct weir_doc *d, const char
 	uint64_t v;
 	int rc;
 
-	if (!weir_walk_text(b, d, key))
+	if (!weir_walk_scalar(b, d, key, "a whole number"))
 		return false;
 	rc = weir_parse_count(d->text, &v);
 	if (rc == WEIR_E_RANGE || (rc == 0 && (v < min || v > max))) {
@@ -168,6 +168,16 @@ bool weir_value_count(struct weir_build *b, const struct weir_doc *d, const char
 	}
 	*ret = v;
 	return true;
+}
+
+/* The same text but for upper and lower case. */
+static bool same_letters(struct weir_str s, const char *unit)
+{
+	bool same = s.n == strlen(unit);
+
+	for (size_t i = 0; same && i < s.n; i++)
+		same = (s.p[i] | 0x20) == (unit[i] | 0x20);
+	return same;
 }
 
 static const char *size_hint(struct weir_build *b, struct weir_str s)
@@ -194,9 +204,7 @@ static const char *size_hint(struct weir_build *b, struct weir_str s)
 					  c == 'K' ? 'k' : c);
 	}
 	for (size_t i = 0; i < WEIR_COUNT_OF(unit); i++) {
-		/* Only the case differs: one half step a letter. */
-		if (tail.n == strlen(unit[i]) &&
-		    weir_str_distance(tail, weir_str_c(unit[i])) <= tail.n)
+		if (same_letters(tail, unit[i]))
 			return weir_region_printf(b->region, "; write %.*s%s", (int)n, s.p,
 						  unit[i]);
 	}
@@ -209,7 +217,7 @@ bool weir_value_size(struct weir_build *b, const struct weir_doc *d, const char 
 	uint64_t v;
 	int rc;
 
-	if (!weir_walk_text(b, d, key))
+	if (!weir_walk_scalar(b, d, key, "a size such as 64MiB"))
 		return false;
 	rc = weir_parse_size(d->text, &v);
 	if (rc == WEIR_E_RANGE || (rc == 0 && (v < min || v > max))) {
@@ -268,7 +276,7 @@ bool weir_value_duration(struct weir_build *b, const struct weir_doc *d, const c
 	int64_t v;
 	int rc;
 
-	if (!weir_walk_text(b, d, key))
+	if (!weir_walk_scalar(b, d, key, "a duration such as 10s"))
 		return false;
 	rc = weir_parse_duration(d->text, &v);
 	if (rc == 0 && v < 0) {
@@ -301,7 +309,7 @@ bool weir_value_duration(struct weir_build *b, const struct weir_doc *d, const c
 bool weir_value_time(struct weir_build *b, const struct weir_doc *d, const char *key,
 		     int64_t *ret_ns)
 {
-	if (!weir_walk_text(b, d, key))
+	if (!weir_walk_scalar(b, d, key, "a time such as 2024-01-31T12:00:00Z"))
 		return false;
 	if (weir_time_parse_rfc3339(d->text, ret_ns) == 0)
 		return true;
@@ -335,7 +343,7 @@ static bool address_ok(struct weir_str s)
 bool weir_value_address(struct weir_build *b, const struct weir_doc *d, const char *key,
 			const char **ret)
 {
-	if (!weir_walk_text(b, d, key))
+	if (!weir_walk_scalar(b, d, key, "an address and a port such as 127.0.0.1:9000"))
 		return false;
 	if (!address_ok(d->text)) {
 		weir_diag(b->diags, d->pos,

@@ -71,8 +71,14 @@ bool weir_walk_list(struct weir_build *b, const struct weir_doc *d, const char *
 
 bool weir_walk_text(struct weir_build *b, const struct weir_doc *d, const char *what)
 {
+	return weir_walk_scalar(b, d, what, "a text");
+}
+
+bool weir_walk_scalar(struct weir_build *b, const struct weir_doc *d, const char *what,
+		      const char *expected)
+{
 	if (d->kind != WEIR_DOC_SCALAR)
-		return wrong_kind(b, d, what, "a text");
+		return wrong_kind(b, d, what, expected);
 	if (d->text.n == 0) {
 		weir_diag(b->diags, d->pos, "`%s`: the text is empty", what);
 		return false;
@@ -93,6 +99,15 @@ static bool name_byte(char c, bool first)
 	       (!first && ((c >= '0' && c <= '9') || c == '-'));
 }
 
+bool weir_name_ok(struct weir_str name)
+{
+	bool ok = name.n > 0 && name.n <= WEIR_NAME_MAX;
+
+	for (size_t i = 0; ok && i < name.n; i++)
+		ok = name_byte(name.p[i], i == 0);
+	return ok;
+}
+
 bool weir_walk_name(struct weir_build *b, struct weir_str name, struct weir_doc_pos pos,
 		    const char *what)
 {
@@ -105,9 +120,7 @@ bool weir_walk_name(struct weir_build *b, struct weir_str name, struct weir_doc_
 			  name.n, WEIR_NAME_MAX);
 		return false;
 	}
-	for (size_t i = 0; i < name.n; i++) {
-		if (name_byte(name.p[i], i == 0))
-			continue;
+	if (!weir_name_ok(name)) {
 		weir_diag(b->diags, pos,
 			  "the %s `%s` may only have letters, digits, `_` and `-`, and begin "
 			  "with a letter or `_`",
@@ -129,12 +142,12 @@ bool weir_walk_field_name(struct weir_build *b, struct weir_str name, struct wei
 		return false;
 	}
 	for (size_t i = 0; i < name.n; i++)
-		bad = bad || (unsigned char)name.p[i] < ' ' || name.p[i] == 0x7f;
+		bad = bad || (unsigned char)name.p[i] < ' ' || name.p[i] == 0x7f ||
+		      name.p[i] == '`';
 	if (bad)
-		weir_diag(
-			b->diags, pos,
-			"a field name needs at least one character, no control characters, and no "
-			"spaces around it");
+		weir_diag(b->diags, pos,
+			  "a field name needs at least one character, no control characters or "
+			  "backquotes in it, and no spaces around it");
 	return !bad;
 }
 
@@ -185,7 +198,7 @@ uint32_t weir_walk_names(struct weir_build *b, const struct weir_doc *d, const c
 {
 	const struct weir_doc *one[1] = {d};
 	const struct weir_doc *const *item = one;
-	uint32_t n = 1;
+	uint32_t n = 1, kept = 0;
 
 	if (d->kind != WEIR_DOC_SCALAR) {
 		if (d->kind != WEIR_DOC_LIST) {
@@ -200,19 +213,21 @@ uint32_t weir_walk_names(struct weir_build *b, const struct weir_doc *d, const c
 	*ret_name = weir_region_array(b->region, struct weir_str, n);
 	*ret_pos = weir_region_array(b->region, struct weir_doc_pos, n);
 	for (uint32_t i = 0; i < n; i++) {
+		uint32_t k = 0;
+
 		if (!weir_walk_text(b, item[i], what))
 			return 0;
-		(*ret_name)[i] = item[i]->text;
-		(*ret_pos)[i] = item[i]->pos;
-		for (uint32_t k = 0; k < i; k++) {
-			if (!weir_str_eq((*ret_name)[k], item[i]->text))
-				continue;
+		while (k < kept && !weir_str_eq((*ret_name)[k], item[i]->text))
+			k++;
+		if (k < kept) {
 			weir_diag(b->diags, item[i]->pos, "`%s`: `%s` is listed twice", what,
 				  weir_show(b, item[i]->text));
-			return 0;
+			continue;
 		}
+		(*ret_name)[kept] = item[i]->text;
+		(*ret_pos)[kept++] = item[i]->pos;
 	}
-	return n;
+	return kept;
 }
 
 /* ---- options ---- */
@@ -274,11 +289,23 @@ static bool option_read(struct weir_build *b, const struct weir_doc *d, const st
 	}
 }
 
+/* The option that an unknown key is a misspelling of, as a bit; 0: none. */
+static uint64_t option_meant(struct weir_str key, const char *const *known, size_t count)
+{
+	const char *near = weir_str_suggest(key, known, count);
+
+	for (size_t i = 0; near && i < count; i++) {
+		if (known[i] == near)
+			return UINT64_C(1) << i;
+	}
+	return 0;
+}
+
 uint64_t weir_walk_options(struct weir_build *b, const struct weir_doc *map,
 			   const struct weir_walk *w, void *out, bool *ret_ok)
 {
 	const char *known[KEYS_MAX];
-	uint64_t given = 0;
+	uint64_t given = 0, meant = 0;
 	bool ok = true;
 
 	weir_assert(w->count <= KEYS_MAX);
@@ -291,6 +318,7 @@ uint64_t weir_walk_options(struct weir_build *b, const struct weir_doc *map,
 		while (i < w->count && !weir_str_is(entry->key, w->opt[i].key))
 			i++;
 		if (i == w->count) {
+			meant |= option_meant(entry->key, known, w->count);
 			weir_diag(b->diags, entry->pos, "unknown key `%s` in %s%s",
 				  weir_show(b, entry->key), w->what,
 				  w->count ? weir_walk_hint(b, entry->key, known, w->count)
@@ -303,7 +331,8 @@ uint64_t weir_walk_options(struct weir_build *b, const struct weir_doc *map,
 			ok = false;
 	}
 	for (size_t i = 0; i < w->count; i++) {
-		if (!w->opt[i].required || (given & UINT64_C(1) << i))
+		/* A misspelt key is not missing as well. */
+		if (!w->opt[i].required || ((given | meant) & UINT64_C(1) << i))
 			continue;
 		weir_diag(b->diags, map->pos, "%s needs `%s`", w->what, w->opt[i].key);
 		ok = false;
