@@ -1,0 +1,60 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Installs the Debian packages that are missing, as root or through sudo; otherwise prints the command.
+# usage: deps.sh build|test|bench...   Touches the network only when something is missing.
+set -eu
+
+build="gcc libc6-dev make pkg-config libhwloc-dev libjemalloc-dev libyaml-dev libpcre2-dev libxxhash-dev
+	libmicrohttpd-dev libjansson-dev zlib1g-dev libzstd-dev"
+test="libcmocka-dev python3 sqlite3 curl gzip zstd procps"
+bench="g++ libdpdk-dev libck-dev libboost-dev libsimdjson-dev valgrind gnuplot-nox"
+# What lint and the sanitizers want; `make lint` and CI ask for it.
+lint="clang clang-format clang-tidy shellcheck mandoc gcovr git"
+
+want=""
+for set in "$@"; do
+	case "$set" in
+	build) want="$want $build" ;;
+	test) want="$want $test" ;;
+	bench) want="$want $bench" ;;
+	lint) want="$want $lint" ;;
+	*) echo "deps.sh: build, test, bench or lint" >&2; exit 2 ;;
+	esac
+done
+
+# Elsewhere packages have other names: the compiler then says what is missing.
+if ! command -v dpkg-query >/dev/null 2>&1; then
+	echo "weir: this is no Debian: install these or their like yourself:$want" | tr -s '\t\n ' ' ' >&2
+	echo >&2
+	exit 0
+fi
+
+missing=""
+for p in $want; do
+	case "$(dpkg-query -W -f '${Status}' "$p" 2>/dev/null)" in
+	"install ok installed") ;;
+	*) missing="$missing $p" ;;
+	esac
+done
+[ -n "$missing" ] || exit 0
+
+cmd="apt-get install -y --no-install-recommends$missing"
+if [ "$(id -u)" = 0 ]; then
+	sudo=""
+elif command -v sudo >/dev/null 2>&1 && { sudo -n true 2>/dev/null || [ -t 0 ]; }; then
+	sudo="sudo"
+else
+	echo "weir: these packages are missing:$missing" >&2
+	echo "weir: run this as root, then call make again:" >&2
+	echo "    apt-get update && $cmd" >&2
+	exit 1
+fi
+echo "weir: installing$missing"
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+# shellcheck disable=SC2086
+if ! { $sudo apt-get update && $sudo env DEBIAN_FRONTEND=noninteractive $cmd; } >"$log" 2>&1; then
+	tail -n 20 "$log" >&2
+	echo "weir: installing failed; by hand: apt-get update && $cmd" >&2
+	exit 1
+fi

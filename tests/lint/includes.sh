@@ -1,0 +1,32 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# Who may include whom (docs/ARCHITECTURE.md): a component includes itself and what is named here.
+set -u
+bad=0
+allow() { # component, allowed prefixes
+	files=$(git ls-files "$1/*.c" "$1/*.h")
+	[ -n "$files" ] || return 0
+	for f in $files; do
+		grep -Hn '^#include "' "$f" | grep -Ev "#include \"($2)/" | grep -v 'tests/model/model_atomic.h' && bad=1
+	done
+}
+allow base 'base'
+allow shm 'base|shm'
+allow numa 'base|numa'
+allow state 'base|state'
+allow engine/core 'base|state|engine/core|shm/ring\.h|shm'
+allow engine/edge 'base|shm|numa|state|engine/core|engine/edge|engine'
+allow engine/cli 'base|shm|numa|engine/core|engine/edge|engine/cli'
+# Of shm the core takes the ring only: memory operations, no segments and no doorbells.
+grep -n '#include "shm/' engine/core/*.[ch] | grep -v 'shm/ring.h' && bad=1
+# One user of each library, so that it can be replaced in one place.
+only() { # header, file
+	git grep -ln "#include <$1" -- '*.c' '*.h' ':!tests' ':!perf' | grep -v "^$2\$" | sed "s|\$| includes $1, only $2 may|" | grep . && bad=1
+}
+only 'hwloc' 'numa/topo_hwloc.c'
+only 'jemalloc' 'numa/arena_jemalloc.c'
+only 'yaml.h' 'engine/edge/yaml.c'
+only 'pcre2' 'engine/edge/regex.c'
+only 'microhttpd' 'engine/edge/metrics.c'
+only 'xxhash' 'base/keyhash.c'
+exit $bad
