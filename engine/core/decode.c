@@ -230,7 +230,7 @@ int weir_raw_next(struct weir_decoder *d, char *p, size_t n, bool eof,
 	int rc;
 
 	weir_assert(d->format == WEIR_FORMAT_RAW);
-	weir_assert((uintptr_t)p % 8 == 0);
+	weir_assert(n == 0 || (uintptr_t)p % 8 == 0);
 	*ret_frame = NULL;
 	begin(d, p, ret);
 	if (weir_unlikely(d->failed.code))

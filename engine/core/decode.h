@@ -75,9 +75,10 @@ int weir_decode(struct weir_decoder *d, const char *p, size_t n, bool eof, void 
 /*
  * raw only: like weir_decode(), but the frame stays where it is: checked, and *ret_frame points at it in the
  * window (NULL unless ret->kind is WEIR_DECODE_RECORD). p must be 8-byte aligned; every step uses a
- * multiple of 8 bytes, so it stays so. The window is written to: flags, stream and time of the frame
- * are set for this spec, and the same again on a second pass over the same memory. Only one thread
- * may read a piece of memory this way.
+ * multiple of 8 bytes, so it stays so until the file ends. The window is written to: flags, time and
+ * hash of the frame are set for this spec, and the same again on a second pass over the same memory.
+ * frame->stream stays the number in the file; ret->stream is the spec's. Only one thread may read
+ * a piece of memory this way.
  */
 int weir_raw_next(struct weir_decoder *d, char *p, size_t n, bool eof,
 		  const struct weir_frame **ret_frame, struct weir_decoded *ret,

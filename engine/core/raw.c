@@ -192,7 +192,7 @@ cut_short:
 	return 0;
 }
 
-/* Makes the frame one of ours: stream, time, and no key hash. */
+/* Sets what the spec decides: time, and no key hash. Twice gives the same as once. */
 static void adopt(const struct weir__stream *s, struct weir_frame *f, struct weir_decoded *ret)
 {
 	int64_t time_ns = 0;
@@ -207,7 +207,6 @@ static void adopt(const struct weir__stream *s, struct weir_frame *f, struct wei
 		time_ns = weir_get_i64(f, s->schema, (unsigned)s->time_field);
 		flags = WEIR_FRAME_F_TIMED;
 	}
-	f->stream = s->schema->stream;
 	f->flags = flags;
 	f->key_hash = 0;
 	f->time_ns = time_ns;
@@ -227,6 +226,7 @@ int weir__raw_decode(struct weir_decoder *d, const char *p, size_t n, bool eof, 
 		return 0;
 	}
 	memcpy(mem, p, bytes);
+	((struct weir_frame *)mem)->stream = d->stream[ret->stream].schema->stream;
 	adopt(&d->stream[ret->stream], mem, ret);
 	return 0;
 }

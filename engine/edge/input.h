@@ -22,11 +22,14 @@
  *          A path that names an existing file is never taken as a pattern. Or a descriptor (stdin).
  *          .gz and .zst (or .zstd) are unpacked, also when several members follow each other.
  * Work:    one fill does at most one read of WEIR_INPUT_CHUNK bytes, or opens one file. It does
- *          not wait for a pipe or terminal; regular files are read with pread.
+ *          not wait for a pipe or terminal. Files are read, not mapped: a file that is cut
+ *          while it is mapped kills the process.
  * Follow:  like tail -F. At the end of the last file it waits for more bytes; a file that was
  *          truncated or replaced is read from its start (weir_input_note() says so; what was an
  *          unfinished record before is ended with eof first). With a directory or pattern, files that
- *          appear later are read too, and the one before then counts as complete.
+ *          appear later are read too, and the one before then counts as complete; packed files
+ *          there are read once. A file that was cut and has grown past the old place between two
+ *          looks cannot be told from one that only grew (tail has the same blind spot).
  * Memory:  own (malloc): one buffer of window_max + WEIR_INPUT_CHUNK bytes, one more when unpacking.
  * Errors:  0 or more is a state, negative a code with a sentence that names the file. An error stays.
  * Thread:  one input, one thread.
@@ -40,30 +43,31 @@
 #define WEIR_INPUT_CHUNK ((size_t)256 << 10)
 #define WEIR_INPUT_WINDOW_DEFAULT ((size_t)1 << 20)
 
-struct weir_input;
+struct weir_byte_input;
 
 struct weir_input_options {
 	const char *path; /* keeps nothing */
-	int fd;           /* used when path is NULL; not closed by us */
+	int fd; /* used when path is NULL; not closed by us */
 	const char *name; /* of the descriptor in messages; NULL: "stdin" */
 	enum weir_compression compression; /* AUTO by extension (descriptor: none) */
-	bool follow;			   /* not with compression */
+	bool follow; /* a single file must not be packed */
 	size_t window_max; /* the window always takes as many unconsumed bytes; 0: the default. Give it
 			    * at least the decoder's text_max. */
-	uint32_t instance, instances; /* reads file i when i % instances == instance; 0, 0: all */
+	/* Share of this input when several read the same path; 0, 0: all of it. */
+	uint32_t instance, instances;
 };
 
 enum weir_input_state {
-	WEIR_INPUT_END = 0,   /* all files are read */
+	WEIR_INPUT_END = 0, /* all files are read */
 	WEIR_INPUT_BYTES = 1, /* look at the window */
-	WEIR_INPUT_FILE = 2,  /* a new file starts; the window is empty as yet */
-	WEIR_INPUT_WAIT = 3,  /* nothing now, there may be more later */
+	WEIR_INPUT_FILE = 2, /* a new file starts; the window is empty as yet */
+	WEIR_INPUT_WAIT = 3, /* nothing now, there may be more later */
 };
 
 struct weir_input_window {
 	const char *p; /* valid until the next fill or close */
 	size_t n;
-	bool eof;	 /* no byte of this file follows the window */
+	bool eof; /* no byte of this file follows the window */
 	uint64_t offset; /* of p in the (unpacked) file, bytes */
 };
 
@@ -71,27 +75,27 @@ struct weir_input_window {
  * Lists the files; opens none of them yet. 0, WEIR_E_CONFIG (nothing there, follow with
  * compression), or -errno. *ret is set only on success.
  */
-int weir_input_open(const struct weir_input_options *o, struct weir_input **ret,
+int weir_input_open(const struct weir_input_options *o, struct weir_byte_input **ret,
 		    struct weir_err *err);
-void weir_input_close(struct weir_input *in); /* NULL is fine */
+void weir_input_close(struct weir_byte_input *in); /* NULL is fine */
 
 /* enum weir_input_state, or a negative code. WEIR_E_LIMIT: window_max bytes and none consumed. */
-int weir_input_fill(struct weir_input *in, struct weir_err *err);
+int weir_input_fill(struct weir_byte_input *in, struct weir_err *err);
 
-void weir_input_window(const struct weir_input *in, struct weir_input_window *ret);
-void weir_input_consume(struct weir_input *in, size_t n); /* n <= window's n */
+void weir_input_window(const struct weir_byte_input *in, struct weir_input_window *ret);
+void weir_input_consume(struct weir_byte_input *in, size_t n); /* n <= window's n */
 
 /* Name of the file being read ("" before the first). Valid until the next fill. */
-const char *weir_input_name(const struct weir_input *in);
+const char *weir_input_name(const struct weir_byte_input *in);
 
 /* A sentence about something that is not an error ("x was truncated: reading it from the start"),
  * once; NULL when there is none. Valid until the next fill. */
-const char *weir_input_note(struct weir_input *in);
+const char *weir_input_note(struct weir_byte_input *in);
 
-uint32_t weir_input_file_count(const struct weir_input *in); /* listed, over all instances */
-uint64_t weir_input_bytes(const struct weir_input *in);	     /* read so far, before unpacking */
+uint32_t weir_input_file_count(const struct weir_byte_input *in); /* listed, over all instances */
+uint64_t weir_input_bytes(const struct weir_byte_input *in); /* read so far, before unpacking */
 
 /* Size of all listed files together, before unpacking; 0 when unknown (pipe). For progress. */
-uint64_t weir_input_total_bytes(const struct weir_input *in);
+uint64_t weir_input_total_bytes(const struct weir_byte_input *in);
 
 #endif

@@ -19,7 +19,7 @@
 struct weir_output;
 
 struct weir_output_options {
-	int fd;		  /* not closed by us */
+	int fd; /* not closed by us */
 	const char *name; /* for messages, and the extension for AUTO; copied */
 	enum weir_compression compression;
 	int level; /* 0: the library's fast default (gzip 6, zstd 3) */
@@ -40,7 +40,7 @@ int weir_output_finish(struct weir_output *out, struct weir_err *err);
 /* Frees without writing anything more; NULL is fine. */
 void weir_output_close(struct weir_output *out);
 
-uint64_t weir_output_bytes_in(const struct weir_output *out);	   /* given to write */
+uint64_t weir_output_bytes_in(const struct weir_output *out); /* given to write */
 uint64_t weir_output_bytes_written(const struct weir_output *out); /* at the descriptor */
 
 /* ".gz", ".zst" or "": extension of a part file. AUTO and NONE give "". */
