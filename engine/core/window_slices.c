@@ -419,8 +419,10 @@ static void slices_expire(struct weir_window_op *op)
 		s->next = d->spare;
 		d->spare = s;
 	}
-	d->live_count -= gone;
-	memmove(d->live, d->live + gone, d->live_count * sizeof(*d->live));
+	if (gone) {
+		d->live_count -= gone;
+		memmove(d->live, d->live + gone, d->live_count * sizeof(*d->live));
+	}
 }
 
 /* ---- set-up ---- */
