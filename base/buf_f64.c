@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Doubles as text: the shortest that reads back, and of these the nearest. Three ways, fastest first:
+ * Doubles as text: the shortest that reads back, and of these the nearest. Three ways, fastest
+ * first:
  *
- *   few decimals   r / 10^k with r below 10^15 is rounded once, as a reader would, and any text of at most
- *                  15 digits is the only one of its length (W. Clinger, "How to read floating point numbers
- *                  accurately", 1990);
- *   1e-6 to 2^53   both ends of the interval that reads back, scaled to 17 digits, are exact in 128 bits;
- *                  the largest power of ten with a multiple inside gives the digits;
+ *   few decimals   r / 10^k with r below 10^15 is rounded once, as a reader would, and any text of
+ *                  at most 15 digits is the only one of its length (W. Clinger, "How to read
+ *                  floating point numbers accurately", 1990);
+ *   1e-6 to 2^53   both ends of the interval that reads back, scaled to 17 digits, are exact in 128
+ *                  bits; the largest power of ten with a multiple inside gives the digits;
  *   the rest       15, 16 and 17 digits of the C library, read back.
  */
 #include <math.h>
@@ -98,9 +99,10 @@ static void put_digits(uint64_t v, int exp10, struct digits *ret)
 }
 
 /*
- * a = m * 2^e in [1e-6, 2^53), m of 53 bits and not 2^52 (there the interval is lopsided). Everything
- * between (2m - 1) * 2^(e-1) and (2m + 1) * 2^(e-1) reads back as a, the ends themselves if m is even.
- * Times 10^k, so that a has 17 digits before the point: 54 bits and 74 bits (k <= 22) fit 128.
+ * a = m * 2^e in [1e-6, 2^53), m of 53 bits and not 2^52 (there the interval is lopsided).
+ * Everything between (2m - 1) * 2^(e-1) and (2m + 1) * 2^(e-1) reads back as a, the ends themselves
+ * if m is even. Times 10^k, so that a has 17 digits before the point: 54 bits and 74 bits (k <= 22)
+ * fit 128.
  */
 static void shortest_exact(double a, struct digits *ret)
 {

@@ -29,8 +29,8 @@ static bool same_word(struct weir_str s, const char *lower_word)
 /* ---- integers ---- */
 
 /*
- * Eight digits at once: neighbours are joined to pairs, pairs to fours, fours to eight, in one word.
- * false when one of them is no digit. After D. Lemire, "Quickly parsing eight digits".
+ * Eight digits at once: neighbours are joined to pairs, pairs to fours, fours to eight, in one
+ * word. false when one of them is no digit. After D. Lemire, "Quickly parsing eight digits".
  */
 static inline bool eight_digits(const char *p, uint64_t *ret)
 {

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Reading doubles, correctly rounded. Most texts in real data have few digits: then the digits are an
- * integer below 2^53, the power of ten is exact, and one multiplication or division rounds once
- * (W. Clinger, "How to read floating point numbers accurately", 1990). Up to 19 digits with a power of
- * ten of at most 19 either way are exact in 128 bits, and rounded from there. Everything else is written
- * into a bounded local text without a decimal point, which strtod() rounds right in every locale.
+ * Reading doubles, correctly rounded. Most texts in real data have few digits: then the digits are
+ * an integer below 2^53, the power of ten is exact, and one multiplication or division rounds once
+ * (W. Clinger, "How to read floating point numbers accurately", 1990). Up to 19 digits with a power
+ * of ten of at most 19 either way are exact in 128 bits, and rounded from there. Everything else is
+ * written into a bounded local text without a decimal point, which strtod() rounds right in every
+ * locale.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -175,9 +176,10 @@ static uint64_t int_pow10(int64_t k)
 }
 
 /*
- * w * 10^e with |e| <= 19, w > 0. The product is exact. The quotient has at least 63 bits, ten more than are
- * kept, so that the remainder only matters as "something follows": it goes to the last bit. The
- * conversion rounds once; scaling by a power of two is exact, the result is far from subnormal.
+ * w * 10^e with |e| <= 19, w > 0. The product is exact. The quotient has at least 63 bits, ten more
+ * than are kept, so that the remainder only matters as "something follows": it goes to the last
+ * bit. The conversion rounds once; scaling by a power of two is exact, the result is far from
+ * subnormal.
  */
 static double wide(uint64_t w, int64_t e)
 {

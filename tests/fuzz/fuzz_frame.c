@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Any bytes as a frame. The first byte chooses the schema. What weir_frame_check() lets through must
- * be printable and copyable without reading outside, and the copy must say the same.
+ * Any bytes as a frame. The first byte chooses the schema. What weir_frame_check() lets through
+ * must be printable and copyable without reading outside, and the copy must say the same.
  */
 #include <stdlib.h>
 
@@ -39,7 +39,7 @@ static struct weir_schema *schema_of(unsigned which)
 	return &s;
 }
 
-/* false when it does not fit cap bytes, which is fine: texts may share bytes and grow by copying. */
+/* false when it does not fit cap bytes: texts may share bytes, and grow by copying. */
 static bool copy(const struct weir_frame *f, const struct weir_schema *s, void *mem, size_t cap)
 {
 	struct weir_builder b;
