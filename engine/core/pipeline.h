@@ -264,4 +264,7 @@ int weir_pipeline_build(const struct weir_doc *doc, const char *dir,
 int weir_pipeline_find(const struct weir_pipeline *p, struct weir_str name);
 const char *weir_step_kind_name(unsigned kind);
 
+/* What the extension of a file name says: .gz, .zst, .zstd, else none. */
+enum weir_compression weir_compression_of(const char *path);
+
 #endif

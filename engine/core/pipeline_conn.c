@@ -90,7 +90,7 @@ enum weir_compression weir_compression_of(const char *path)
 
 	if (ends(path, n, ".gz"))
 		return WEIR_COMPRESSION_GZIP;
-	if (ends(path, n, ".zst"))
+	if (ends(path, n, ".zst") || ends(path, n, ".zstd"))
 		return WEIR_COMPRESSION_ZSTD;
 	return WEIR_COMPRESSION_NONE;
 }
@@ -101,7 +101,7 @@ int weir_format_of(const char *path)
 
 	if (ends(path, n, ".gz"))
 		n -= 3;
-	else if (ends(path, n, ".zst"))
+	else if (ends(path, n, ".zst") || ends(path, n, ".zstd"))
 		n -= 4;
 	if (ends(path, n, ".csv"))
 		return WEIR_FORMAT_CSV;

@@ -179,7 +179,6 @@ const struct weir_connector_def *weir_connector_pick(struct weir_build *b,
 extern const struct weir_choice weir_format_choice[];
 /* "x.csv.gz" is csv; 0: the name does not say. */
 int weir_format_of(const char *path);
-enum weir_compression weir_compression_of(const char *path);
 /* Options `delimiter`, `header` and `null`; format 0: not known. */
 bool weir_csv_read(struct weir_build *b, const struct weir_doc *options, int format,
 		   struct weir_csv_options *ret);

@@ -7,7 +7,7 @@
 #include "engine/edge/regex.h"
 
 /* Reads the head of the first file. */
-static int read_head(struct weir_input *in, struct weir_region *region,
+static int read_head(struct weir_byte_input *in, struct weir_region *region,
 		     struct weir_schema **ret_schema, const char ***ret_name, uint32_t *ret_count,
 		     struct weir_err *err)
 {
@@ -34,7 +34,7 @@ static int raw_schemas(void *ctx, const char *path, struct weir_region *region,
 		       struct weir_err *err)
 {
 	struct weir_input_options opt = {.path = path};
-	struct weir_input *in;
+	struct weir_byte_input *in;
 	int r = weir_input_open(&opt, &in, err);
 
 	(void)ctx;

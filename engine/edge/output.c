@@ -217,19 +217,3 @@ const char *weir_compression_extension(enum weir_compression c)
 {
 	return c == WEIR_COMPRESSION_GZIP ? ".gz" : c == WEIR_COMPRESSION_ZSTD ? ".zst" : "";
 }
-
-static bool ends_with(const char *s, const char *tail)
-{
-	size_t n = strlen(s), k = strlen(tail);
-
-	return n > k && memcmp(s + n - k, tail, k) == 0;
-}
-
-enum weir_compression weir_compression_of(const char *name)
-{
-	if (ends_with(name, ".gz"))
-		return WEIR_COMPRESSION_GZIP;
-	if (ends_with(name, ".zst") || ends_with(name, ".zstd"))
-		return WEIR_COMPRESSION_ZSTD;
-	return WEIR_COMPRESSION_NONE;
-}

@@ -45,7 +45,5 @@ uint64_t weir_output_bytes_written(const struct weir_output *out); /* at the des
 
 /* ".gz", ".zst" or "": extension of a part file. AUTO and NONE give "". */
 const char *weir_compression_extension(enum weir_compression c);
-/* What AUTO means for a file name. */
-enum weir_compression weir_compression_of(const char *name);
 
 #endif

@@ -8,7 +8,7 @@
 
 struct source_file {
 	struct weir_records r;
-	struct weir_input *input;
+	struct weir_byte_input *input;
 	bool hungry; /* the decoder wants more bytes */
 };
 

@@ -40,7 +40,7 @@ static int append(struct source_memory *o, const char *p, size_t n, struct weir_
 	return 0;
 }
 
-static int read_all(struct source_memory *o, struct weir_input *in, struct weir_err *err)
+static int read_all(struct source_memory *o, struct weir_byte_input *in, struct weir_err *err)
 {
 	for (;;) {
 		struct weir_input_window w;
@@ -158,7 +158,7 @@ int weir_source_memory_open(struct weir_node *n, const struct weir_conn_env *env
 					 .compression = s->compression,
 					 .instance = env->instance,
 					 .instances = env->instances};
-	struct weir_input *in;
+	struct weir_byte_input *in;
 	int r;
 
 	n->cls = &source_memory_class;
