@@ -23,7 +23,7 @@
 
 #define WEIR_EXPR_LANES WEIR_BATCH_ROWS
 #define WEIR_EXPR_TEXT_MAX 65536 /* bytes of one expression */
-#define WEIR_EXPR_DEPTH_MAX 64   /* nesting; deeper is an error, not a stack overflow */
+#define WEIR_EXPR_DEPTH_MAX 64 /* nesting; deeper is an error, not a stack overflow */
 
 struct weir_expr;
 
@@ -37,6 +37,8 @@ struct weir_regex_ops {
 		     unsigned groups);
 	void (*free)(void *ctx, void *re);
 	void *ctx;
+	/* Highest group number of the pattern. NULL: not known, extract() is not checked against it. */
+	unsigned (*groups)(void *ctx, void *re);
 };
 
 struct weir_expr_env {
@@ -80,7 +82,7 @@ const char *weir_lane_error(unsigned state); /* "arithmetic overflow", ... */
 
 /* A list value: elements as slots; string elements are weir_str in `str`. */
 struct weir_list {
-	const uint64_t *slot;       /* bool, int64, float64, decimal, timestamp, duration */
+	const uint64_t *slot; /* bool, int64, float64, decimal, timestamp, duration */
 	const struct weir_str *str; /* string, bytes */
 	uint32_t count;
 };
