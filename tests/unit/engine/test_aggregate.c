@@ -263,6 +263,39 @@ static void test_other_controls_pass_and_watermarks_never_fall(void **state)
 	stop();
 }
 
+/* Arguments that are computed: nulls are left out, an error rejects the row once. */
+static void test_arguments_are_expressions(void **state)
+{
+	static const int64_t v[] = {5, 0, -1, 10, 2};
+	struct weir_oprig_value x[WINREF_FIELDS] = {WEIR_ROW_I(1), WEIR_ROW_NULL,    WEIR_ROW_NULL,
+						    WEIR_ROW_NULL, WEIR_ROW_S("ab"), WEIR_ROW_I(0)};
+	const struct weir_frame *f;
+
+	(void)state;
+	winref_init(&w, tumbling(100, 0), WINREF_KEY_INT);
+	w.step.aggregate.agg[2].arg = "100 / v"; /* sum_v */
+	w.step.aggregate.agg[8].arg = "100 / v"; /* min_v */
+	w.step.aggregate.agg[12].arg = "s + s"; /* min_s */
+	assert_int_equal(weir_oprig_init(&rig, weir_aggregate_init, &w.step, &w.in), 0);
+	rig.room = 1;
+	for (size_t i = 0; i < WEIR_COUNT_OF(v); i++) {
+		x[WINREF_V] = v[i] < 0 ? WEIR_ROW_NULL : WEIR_ROW_I(v[i]);
+		weir_oprig_put(&rig, (int64_t)i, x);
+	}
+	weir_oprig_eos(&rig);
+	assert_int_equal(rig.failed, 0);
+	assert_int_equal(rig.node[0].rejects, 1);
+	assert_int_equal(rig.out[2].rows, 1);
+	assert_non_null(strstr(weir_oprig_text(&rig, 2, 0), "\\\"v\\\":0"));
+	assert_int_equal(rig.out[0].rows, 1);
+	f = rig.out[0].frame[0];
+	assert_int_equal(weir_get_i64(f, &w.out, 3), 4);
+	assert_int_equal(weir_get_i64(f, &w.out, 3 + 2), 20 + 10 + 50);
+	assert_int_equal(weir_get_i64(f, &w.out, 3 + 8), 10);
+	assert_true(weir_str_is(weir_get_str(f, &w.out, 3 + 12), "abab"));
+	stop();
+}
+
 static void test_bad_set_up_is_refused(void **state)
 {
 	(void)state;
@@ -467,6 +500,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_sum_overflow_follows_the_policy),
 	cmocka_unit_test(test_result_larger_than_the_limit_is_rejected),
 	cmocka_unit_test(test_other_controls_pass_and_watermarks_never_fall),
+	cmocka_unit_test(test_arguments_are_expressions),
 	cmocka_unit_test(test_bad_set_up_is_refused),
 	cmocka_unit_test(test_random_rows_equal_the_naive_result),
 	cmocka_unit_test(test_result_does_not_depend_on_arrival_order),

@@ -96,6 +96,30 @@ static void test_top_ties_keep_everything_equal_to_the_last(void **state)
 	stop();
 }
 
+static void test_top_by_an_expression(void **state)
+{
+	(void)state;
+	start(tumbling, WINREF_KEY_NONE, "100 / v", 1, false, false);
+	row(1, 1, 5);
+	row(2, 1, 0);
+	row(3, 1, 4);
+	row(4, 1, -1);
+	weir_oprig_eos(&rig);
+	assert_int_equal(rig.node[0].rejects, 1);
+	assert_int_equal(rig.out[0].rows, 1);
+	expect(0, 1, 4, 3, 20);
+	stop();
+	start(sliding, WINREF_KEY_NONE, "s + string(v)", 1, true, false);
+	row(13, 1, 5);
+	row(14, 1, 4);
+	row(25, 1, 3);
+	weir_oprig_eos(&rig);
+	assert_int_equal(rig.out[0].rows, 4);
+	expect(0, 1, 4, 14, 23);
+	expect(1, 1, 3, 25, 33);
+	stop();
+}
+
 static void test_top_refuses_what_it_does_not_know(void **state)
 {
 	(void)state;
@@ -157,6 +181,7 @@ static void test_top_random_rows_equal_the_naive_result(void **state)
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_top_gives_whole_records_best_first),
 	cmocka_unit_test(test_top_ties_keep_everything_equal_to_the_last),
+	cmocka_unit_test(test_top_by_an_expression),
 	cmocka_unit_test(test_top_refuses_what_it_does_not_know),
 	cmocka_unit_test(test_top_random_rows_equal_the_naive_result),
 };
