@@ -99,17 +99,18 @@ static bool resolve(struct weir_build *b, struct weir_draft *d, struct weir_str 
 		name.n = (size_t)(dot - ref.p);
 		output = (struct weir_str){dot + 1, ref.n - name.n - 1};
 	}
-	if (dot && output.n == 0) {
-		weir_diag(b->diags, pos, "`from`: the name of an output is missing behind `%s`",
-			  weir_show(b, ref));
-		return false;
-	}
 	step = find_draft(b, name);
 	if (step == NONE) {
 		report_step(b, name, pos);
 		return false;
 	}
 	from = &b->draft[step];
+	if (dot && output.n == 0) {
+		weir_diag(b->diags, pos, "`from`: the name of an output is missing behind `%s`",
+			  weir_show(b, ref));
+		use_all(from);
+		return false;
+	}
 	if (from == d) {
 		weir_diag(b->diags, pos, "step `%s` reads itself", d->step->name);
 		return false;

@@ -278,7 +278,7 @@ static bool on_key(struct reader *r, const yaml_event_t *e, struct weir_str text
 	l->key = (struct weir_str){weir_region_strdup(r->region, text), text.n};
 	l->key_pos = pos_of(&e->start_mark);
 	if (text.n == 0) {
-		refuse(r, &e->start_mark, "a key is missing before `:`%s", "");
+		refuse(r, &e->start_mark, "the key is empty%s", "");
 		l->skip_value = true;
 	} else if (weir_str_is(text, "<<") && e->data.scalar.plain_implicit) {
 		refuse(r, &e->start_mark, "merge keys (%s) are not used here; write the keys out",
@@ -455,6 +455,11 @@ int weir_yaml_parse(struct weir_str text, struct weir_region *region, struct wei
 	if (!yaml_parser_initialize(&r.parser)) {
 		weir_diag(diags, (struct weir_doc_pos){1, 1}, "no memory to read the file");
 		return WEIR_E_CONFIG;
+	}
+	/* A byte order mark is no column. */
+	if (text.n >= 3 && memcmp(text.p, "\xef\xbb\xbf", 3) == 0) {
+		text.p += 3;
+		text.n -= 3;
 	}
 	yaml_parser_set_encoding(&r.parser, YAML_UTF8_ENCODING);
 	yaml_parser_set_input_string(&r.parser, (const unsigned char *)text.p, text.n);
