@@ -16,21 +16,32 @@ struct header {
 	uint32_t names;
 };
 
+/* For messages; once the list is full nothing more comes. */
+static void list_name(struct header *h, uint32_t column, struct weir_str name)
+{
+	size_t before = h->list.len;
+
+	if (h->list.full)
+		return;
+	if (column)
+		weir_buf_lit(&h->list, ", ");
+	weir_buf_str(&h->list, name);
+	if (h->list.full)
+		h->list.len = before;
+}
+
 static void header_cell(void *ctx, uint32_t column, const struct weir__cell *cell)
 {
 	struct header *h = ctx;
 	char text[WEIR_NAME_MAX + 1];
 	struct weir_str name = {text, 0};
+	bool fits = weir__csv_text(cell, text, WEIR_NAME_MAX, &name.n);
 	int i;
 
-	if (column)
-		weir_buf_lit(&h->list, ", ");
+	list_name(h, column, fits ? name : WEIR_STR("..."));
 	/* Longer than any field's name: of nobody's interest. */
-	if (!weir__csv_text(cell, text, WEIR_NAME_MAX, &name.n)) {
-		weir_buf_lit(&h->list, "...");
+	if (!fits)
 		return;
-	}
-	weir_buf_str(&h->list, name);
 	if (h->names < LISTED_MAX) {
 		memcpy(h->name[h->names], name.p, name.n);
 		h->name[h->names++][name.n] = 0;

@@ -171,7 +171,7 @@ static int decode_text(struct weir_decoder *d, const char *p, size_t n, bool eof
 		eof = false;
 	}
 	/* A record ends with a line feed, and there is none in what was looked at before. */
-	if (!d->scanned || d->scanned > n || eof ||
+	if (!d->scanned || d->scanned > n || eof || all >= d->text_max ||
 	    memchr(p + d->scanned, '\n', n - d->scanned) != NULL) {
 		if (d->format == WEIR_FORMAT_JSONL)
 			weir__jsonl_decode(d, p, n, eof, mem, cap, ret);
