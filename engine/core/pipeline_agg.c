@@ -27,30 +27,6 @@ static bool is_word(char c)
 	       c == '_';
 }
 
-/* Index behind the string or quoted name that begins at `at`; s.n when it has no end. */
-static size_t skip_quoted(struct weir_str s, size_t at)
-{
-	char q = s.p[at];
-	bool raw = q == '`' || (at > 0 && (s.p[at - 1] == 'r' || s.p[at - 1] == 'R')) ||
-		   (at > 1 && (s.p[at - 2] == 'r' || s.p[at - 2] == 'R') &&
-		    (s.p[at - 1] == 'b' || s.p[at - 1] == 'B'));
-	size_t quotes = q != '`' && at + 2 < s.n && s.p[at + 1] == q && s.p[at + 2] == q ? 3 : 1;
-
-	for (at += quotes; at < s.n; at++) {
-		if (s.p[at] == '\\' && !raw) {
-			at++;
-			continue;
-		}
-		if (s.p[at] != q)
-			continue;
-		if (quotes == 1)
-			return at + 1;
-		if (at + 2 < s.n && s.p[at + 1] == q && s.p[at + 2] == q)
-			return at + 3;
-	}
-	return s.n;
-}
-
 static void add_arg(struct call *c, struct weir_str s, size_t from, size_t to)
 {
 	while (from < to && is_space(s.p[from]))
@@ -86,7 +62,7 @@ static const char *parse_call(struct weir_str s, struct call *c, size_t *ret_at)
 		char ch = s.p[at];
 
 		if (ch == '"' || ch == '\'' || ch == '`') {
-			at = skip_quoted(s, at);
+			at = weir_expr_skip_quoted(s, at);
 			continue;
 		}
 		if (ch == '(' || ch == '[')

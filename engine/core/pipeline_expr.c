@@ -65,22 +65,44 @@ bool weir_expr_check_doc(struct weir_build *b, const struct weir_doc *d, const c
 
 /* ---- texts that a comma in { } has cut ---- */
 
+size_t weir_expr_skip_quoted(struct weir_str s, size_t at)
+{
+	char q = s.p[at];
+	bool raw = q == '`' || (at > 0 && (s.p[at - 1] == 'r' || s.p[at - 1] == 'R')) ||
+		   (at > 1 && (s.p[at - 2] == 'r' || s.p[at - 2] == 'R') &&
+		    (s.p[at - 1] == 'b' || s.p[at - 1] == 'B'));
+	size_t quotes = q != '`' && at + 2 < s.n && s.p[at + 1] == q && s.p[at + 2] == q ? 3 : 1;
+
+	for (at += quotes; at < s.n; at++) {
+		if (s.p[at] == '\\' && !raw) {
+			at++;
+			continue;
+		}
+		if (s.p[at] != q)
+			continue;
+		if (quotes == 1)
+			return at + 1;
+		if (at + 2 < s.n && s.p[at + 1] == q && s.p[at + 2] == q)
+			return at + 3;
+	}
+	return s.n;
+}
+
 static bool cut(const struct weir_doc *d)
 {
 	int open = 0;
-	char quote = 0;
 
 	if (d->kind != WEIR_DOC_SCALAR || d->quoted)
 		return false;
-	for (size_t i = 0; i < d->text.n; i++) {
+	for (size_t i = 0; i < d->text.n;) {
 		char c = d->text.p[i];
 
-		if (quote)
-			quote = c == quote ? 0 : quote;
-		else if (c == '"' || c == '\'')
-			quote = c;
-		else
-			open += (c == '(') - (c == ')');
+		if (c == '"' || c == '\'' || c == '`') {
+			i = weir_expr_skip_quoted(d->text, i);
+			continue;
+		}
+		open += (c == '(') - (c == ')');
+		i++;
 	}
 	return open > 0;
 }

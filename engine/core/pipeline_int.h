@@ -242,6 +242,8 @@ bool weir_expr_check_doc(struct weir_build *b, const struct weir_doc *d, const c
 			 struct weir_expr_info *ret);
 /* Place of a byte of a scalar's text, as well as it can be known. */
 struct weir_doc_pos weir_doc_at(const struct weir_doc *d, size_t offset);
+/* Index behind the string or quoted name that begins at `at`; s.n when it has no end. */
+size_t weir_expr_skip_quoted(struct weir_str s, size_t at);
 /* A `(` without `)`: in { } a comma ends the text. Reports; true when that is so. */
 bool weir_expr_cut(struct weir_build *b, const struct weir_doc *d);
 /* The entry is what was left behind such a comma: it was reported with the entry before. */
