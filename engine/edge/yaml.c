@@ -380,7 +380,7 @@ static bool check_keys(struct reader *r, struct weir_doc *map)
 static bool on_close(struct reader *r)
 {
 	struct level *l = &r->level[--r->depth];
-	const struct weir_doc_entry *child = r->stack + l->first;
+	const struct weir_doc_entry *child = r->stack ? r->stack + l->first : NULL;
 	struct weir_doc *d = l->doc;
 	size_t n = r->stack_count - l->first;
 

@@ -93,6 +93,7 @@ static void test_yaml_shapes(void **state)
 	expect_doc("a: 1\nb:\n  - x\n  - {c: d}\n",
 		   "map@1:1{a@1:1=text@1:4v(1) b@2:1=list@3:3[text@3:5v(x) "
 		   "map@4:5{c@4:6=text@4:9v(d)}]}");
+	expect_doc("[]", "list@1:1");
 	expect_doc("a: {}\nb: []\n", "map@1:1{a@1:1=map@1:4 b@2:1=list@2:4}");
 	expect_doc("\xef\xbb\xbf"
 		   "a: b\n",
