@@ -38,7 +38,7 @@ static uint64_t segment_reserve(uint64_t capacity)
 static uint64_t segment_capacity(const struct weir_ring_spec *r, uint64_t align)
 {
 	uint64_t capacity = align;
-	uint64_t frame = WEIR_ALIGN_UP((uint64_t)r->frame_max, 8u);
+	uint64_t frame = WEIR_ALIGN_UP((uint64_t)r->frame_max, UINT64_C(8));
 
 	while (capacity <= WEIR_RING_CAPACITY_MAX) {
 		if (capacity >= r->capacity && capacity - segment_reserve(capacity) >= frame)
@@ -117,11 +117,11 @@ static int plan_layout(struct segment_plan *p, enum weir_backing b, struct weir_
 	at += (uint64_t)opt->doorbell_count * sizeof(struct weir_doorbell);
 	h->counters_off = at;
 	at += (uint64_t)opt->counter_count * sizeof(struct weir_counter);
-	h->rings_off = at = WEIR_ALIGN_UP(at, 128u);
+	h->rings_off = at = WEIR_ALIGN_UP(at, UINT64_C(128));
 	at += (uint64_t)opt->ring_count * sizeof(struct weir_ring_block);
 	h->names_off = at;
 	h->schemas_off = at += p->names_size;
-	h->rings_end = at = WEIR_ALIGN_UP(at + p->schemas_size, 8u);
+	h->rings_end = at = WEIR_ALIGN_UP(at + p->schemas_size, UINT64_C(8));
 	at = WEIR_ALIGN_UP(at, align);
 	for (uint32_t i = 0; i < opt->ring_count; i++) {
 		uint64_t capacity = segment_capacity(&opt->ring[i], align);
