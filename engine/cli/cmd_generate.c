@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/num.h"
+#include "base/time.h"
 #include "engine/cli/cli.h"
 #include "engine/core/decode.h"
 #include "engine/core/nexmark.h"
@@ -24,6 +25,7 @@ static const char usage[] =
 	"  --format csv|jsonl|raw   default by the extension of FILE, else jsonl\n"
 	"  --out-of-order DUR   largest displacement of event times (default 0)\n"
 	"  --events-per-second N    spacing of event times (default 10000)\n"
+	"  --base-time TIME     event time of event 0 (default 2015-07-15T00:00:00Z)\n"
 	"  --region TAG         value of the `region` field\n"
 	"  --out FILE           default standard output; .gz and .zst are packed\n"
 	"  -h, --help\n"
@@ -83,6 +85,7 @@ static int parse(struct generate *g, int argc, char **argv)
 						{"format", required_argument, NULL, 'F'},
 						{"out-of-order", required_argument, NULL, 'd'},
 						{"events-per-second", required_argument, NULL, 'p'},
+						{"base-time", required_argument, NULL, 'b'},
 						{"region", required_argument, NULL, 'r'},
 						{"out", required_argument, NULL, 'O'},
 						{"help", no_argument, NULL, 'h'},
@@ -118,6 +121,11 @@ static int parse(struct generate *g, int argc, char **argv)
 			if (weir_parse_duration(weir_str_c(optarg), &g->opt.out_of_order_ns) < 0)
 				r = weir_cli_usage(verb, "--out-of-order %s: a duration such as 2s",
 						   optarg);
+			break;
+		case 'b':
+			if (weir_time_parse_rfc3339(weir_str_c(optarg), &g->opt.base_time_ns) < 0)
+				r = weir_cli_usage(verb, "--base-time %s: a time such as "
+						   "2015-07-15T00:00:00Z", optarg);
 			break;
 		case 'r':
 			g->opt.region = optarg;
