@@ -33,7 +33,10 @@ static struct weir_expr *compile(struct weir_expr_cx *cx)
 	e->regexes = cx->regexes;
 	e->type = n->type;
 	e->nullable = n->nullable;
-	e->field = n->kind == WEIR_N_FIELD ? (int)n->field : -1;
+	/* int(b) and bytes(s) are the same field, but another type. */
+	e->field = n->kind == WEIR_N_FIELD && n->type.type == e->schema->field[n->field].type.type
+			   ? (int)n->field
+			   : -1;
 	return e;
 }
 

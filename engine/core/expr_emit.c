@@ -88,7 +88,8 @@ static int emit_literal(struct emit *em, const struct weir_expr_node *n)
 static int emit_field(struct emit *em, const struct weir_expr_node *n)
 {
 	struct weir_expr_ins *in;
-	unsigned op = WEIR_X_LOAD, type = n->type.type;
+	const struct weir_field *f = &em->cx->env->schema->field[n->field];
+	unsigned op = WEIR_X_LOAD, type = f->type.type;
 	int dst;
 
 	if (em->field_reg[n->field])
@@ -107,7 +108,7 @@ static int emit_field(struct emit *em, const struct weir_expr_node *n)
 		return -1;
 	in->dst = (uint16_t)dst;
 	in->k.i = n->field;
-	in->k2 = em->cx->env->schema->field[n->field].nullable;
+	in->k2 = f->nullable;
 	em->busy[dst] = 2;
 	em->field_reg[n->field] = (uint16_t)(dst + 1);
 	return dst;
@@ -145,15 +146,10 @@ static int emit_masked(struct emit *em, struct weir_expr_node *n, int on, unsign
 
 /* ---- instructions ---- */
 
-static bool is_constant(const struct weir_expr_node *n)
-{
-	return n->kind == WEIR_N_LITERAL && !n->nullable;
-}
-
 /* The instruction has a form with a constant right side, and here is one. */
 static bool constant_form(unsigned op, const struct weir_expr_node *k)
 {
-	if (!is_constant(k))
+	if (!weir__expr_is_literal(k))
 		return false;
 	switch (op) {
 	case WEIR_X_DIV_I:
@@ -315,6 +311,8 @@ static int emit_node(struct emit *em, struct weir_expr_node *n)
 {
 	int reg;
 
+	while (n->kind == WEIR_N_SAME)
+		n = n->arg[0];
 	if (n->kind == WEIR_N_LITERAL)
 		return emit_literal(em, n);
 	if (n->kind == WEIR_N_FIELD)

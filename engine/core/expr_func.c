@@ -38,11 +38,6 @@ static int need(struct weir_expr_cx *cx, const struct func *f, const struct weir
 	return wrong_arg(cx, f, n, i, weir_type_name(type), weir_type_of(type));
 }
 
-static bool is_literal(const struct weir_expr_node *n)
-{
-	return n->kind == WEIR_N_LITERAL && !n->nullable;
-}
-
 /* ---- size, coalesce, min, max, abs, has ---- */
 
 static int check_size(struct weir_expr_cx *cx, struct weir_expr_node *n, const struct func *f)
@@ -124,7 +119,7 @@ static int compile_regex(struct weir_expr_cx *cx, struct weir_expr_node *n, cons
 	struct weir_err err = {0};
 	void *compiled;
 
-	if (pattern->type.type != WEIR_STRING || !is_literal(pattern))
+	if (pattern->type.type != WEIR_STRING || !weir__expr_is_literal(pattern))
 		return weir__expr_fail(cx, WEIR_E_TYPE, pattern->offset, pattern->length,
 				       "the pattern of %s() must be a string literal", f->name);
 	if (!ops)
@@ -163,7 +158,7 @@ static int check_extract(struct weir_expr_cx *cx, struct weir_expr_node *n, cons
 					    : WEIR_EXPR_GROUPS_MAX - 1;
 
 		most = WEIR_MIN(most, WEIR_EXPR_GROUPS_MAX - 1u);
-		if (group->type.type != WEIR_INT64 || !is_literal(group))
+		if (group->type.type != WEIR_INT64 || !weir__expr_is_literal(group))
 			return weir__expr_fail(cx, WEIR_E_TYPE, group->offset, group->length,
 					       "the group of extract() must be an integer literal");
 		if (group->value.i < 0 || group->value.i > most)
@@ -184,7 +179,7 @@ static int become_checked(struct weir_expr_cx *cx, struct weir_expr_node *n, con
 			  unsigned op, struct weir_typeinfo t)
 {
 	const struct weir_expr_node *a = n->arg[0];
-	bool literal = is_literal(a);
+	bool literal = weir__expr_is_literal(a);
 
 	n->count = 1;
 	weir__expr_become(cx, n, op, t);
@@ -192,7 +187,7 @@ static int become_checked(struct weir_expr_cx *cx, struct weir_expr_node *n, con
 		return 0;
 	if (a->type.type == WEIR_STRING)
 		return weir__expr_fail(
-			cx, WEIR_E_TYPE, a->offset, a->length, "'%.*s' is not a %s%s",
+			cx, WEIR_E_TYPE, a->offset, a->length, "'%.*s' is not a valid %s%s",
 			(int)WEIR_MIN(a->value.s.n, (size_t)60), a->value.s.p,
 			weir__expr_type_text(t).text,
 			t.type == WEIR_TIMESTAMP
@@ -264,7 +259,7 @@ static int check_decimal(struct weir_expr_cx *cx, struct weir_expr_node *n, cons
 	struct weir_typeinfo from = n->arg[0]->type, to = weir_type_of(WEIR_DECIMAL);
 
 	for (unsigned i = 1; i < 3; i++)
-		if (n->arg[i]->type.type != WEIR_INT64 || !is_literal(n->arg[i]))
+		if (n->arg[i]->type.type != WEIR_INT64 || !weir__expr_is_literal(n->arg[i]))
 			return weir__expr_fail(cx, WEIR_E_TYPE, n->arg[i]->offset,
 					       n->arg[i]->length,
 					       "precision and scale must be integer literals");
@@ -317,7 +312,7 @@ static int check_truncate(struct weir_expr_cx *cx, struct weir_expr_node *n, con
 {
 	if (need(cx, f, n, 0, WEIR_TIMESTAMP) || need(cx, f, n, 1, WEIR_DURATION))
 		return cx->code;
-	if (is_literal(n->arg[1]) && n->arg[1]->value.i <= 0)
+	if (weir__expr_is_literal(n->arg[1]) && n->arg[1]->value.i <= 0)
 		return weir__expr_fail(cx, WEIR_E_TYPE, n->arg[1]->offset, n->arg[1]->length,
 				       "truncate() needs a duration above 0");
 	return weir__expr_become(cx, n, WEIR_X_TRUNCATE, weir_type_of(WEIR_TIMESTAMP));

@@ -5,12 +5,13 @@
  *   text ──lex──▶ tokens ──parse──▶ tree ──check──▶ tree of instructions, constants folded
  *        ──emit──▶ register program ──eval──▶ vectors of up to 256 lanes
  *
- * expr_lex.c    tokens, literals                 expr_check.c  types of operators, null, fields
- * expr_parse.c  grammar to tree                  expr_func.c   table of functions and their types
- * expr_num.c    (kernels) arithmetic, compare    expr_fold.c   evaluates constant subtrees
- * expr_logic.c  (kernels) && || ?: lists, load   expr_emit.c   tree to program, registers
- * expr_text.c   (kernels) strings                expr_eval.c   evaluator, registers, text memory
- * expr_conv.c   (kernels) conversions, time      expr.c        the public calls
+ * expr_lex.c    tokens, literals               expr_check.c      fields, logic, choice, lists
+ * expr_parse.c  grammar to tree                expr_check_ops.c  arithmetic, comparison
+ * expr_types.c  names, conversions of types    expr_func.c       table of functions
+ * expr_fold.c   constant subtrees              expr_emit.c       tree to program, registers
+ * expr_eval.c   evaluator, registers, text     expr.c            the public calls
+ * Kernels: expr_num.c arithmetic, comparison; expr_logic.c loads, && || ?: null, lists;
+ *          expr_text.c strings; expr_conv.c conversions, time.
  *
  * Invariant of all kernels: a lane that is not WEIR_LANE_OK still holds a valid value (any number; a
  * string whose bytes may be read; an empty list), so kernels may compute on all lanes and look at
@@ -269,6 +270,7 @@ enum weir_expr_kind {
 	WEIR_N_INDEX,
 	WEIR_N_LIST,
 	WEIR_N_INS, /* after the check: op is an enum weir_expr_op */
+	WEIR_N_SAME, /* its argument, seen as another type */
 };
 
 struct weir_expr_node {
@@ -290,6 +292,22 @@ struct weir_expr_node {
 	int64_t k, k2, k3;
 	const void *p;
 };
+
+weir_inline bool weir__expr_is_literal(const struct weir_expr_node *n)
+{
+	return n->kind == WEIR_N_LITERAL && !n->nullable;
+}
+
+/* The word null, which has no type. */
+weir_inline bool weir__expr_is_null(const struct weir_expr_node *n)
+{
+	return n->type.type == WEIR_NONE;
+}
+
+weir_inline bool weir__expr_is_numeric(struct weir_typeinfo t)
+{
+	return t.type == WEIR_INT64 || t.type == WEIR_FLOAT64 || t.type == WEIR_DECIMAL;
+}
 
 /* ---- program ---- */
 
@@ -360,6 +378,23 @@ struct weir_expr_node *weir__expr_ins(struct weir_expr_cx *cx, unsigned op,
 /* Resolves names and types; afterwards the tree consists of LITERAL, FIELD and INS. */
 int weir__expr_check(struct weir_expr_cx *cx, struct weir_expr_node *n);
 int weir__expr_check_call(struct weir_expr_cx *cx, struct weir_expr_node *n);
+int weir__expr_check_unary(struct weir_expr_cx *cx, struct weir_expr_node *n);
+int weir__expr_check_arith(struct weir_expr_cx *cx, struct weir_expr_node *n);
+/* rel: enum weir_expr_rel. */
+int weir__expr_check_compare(struct weir_expr_cx *cx, struct weir_expr_node *n, unsigned rel);
+/* "<lead> <a> and <b>: convert ..." over the whole of n, whose arguments do not fit together. */
+int weir__expr_mismatch(struct weir_expr_cx *cx, const struct weir_expr_node *n, const char *lead,
+			const struct weir_expr_node *a, const struct weir_expr_node *b);
+/* The same value as float64. A decimal of many digits is rounded to the nearest. */
+struct weir_expr_node *weir__expr_as_f64(struct weir_expr_cx *cx, struct weir_expr_node *n);
+/* As a decimal of its own precision: int64 fields count as 18 digits, literals as what they are.
+ * NULL (and the error is set) for a float64 that is no exact literal. */
+struct weir_expr_node *weir__expr_as_decimal(struct weir_expr_cx *cx, struct weir_expr_node *n);
+struct weir_typeinfo weir__expr_decimal_type(unsigned precision, unsigned scale);
+/* Literals as written in the source may become decimals; computed float64 values may not. */
+bool weir__expr_float_literal(const struct weir_expr_node *n);
+/* A decimal literal with more fraction digits, if its value fits. */
+bool weir__expr_widen_literal(struct weir_expr_node *n, unsigned scale);
 /* Turns n into the instruction `op` on its arguments; nullable when an argument is. Folds. */
 int weir__expr_become(struct weir_expr_cx *cx, struct weir_expr_node *n, unsigned op,
 		      struct weir_typeinfo type);

@@ -289,14 +289,14 @@ void weir__k_abs_f(struct weir_expr_run *r, const struct weir_expr_ins *in)
 
 /* ---- decimal: value * 10^-scale, |value| < k3 = 10^precision ---- */
 
-static void decimal_put(struct weir_vec *d, uint32_t i, weir_i128 v, int64_t limit)
+static void decimal_put(struct weir_vec *d, uint32_t i, weir_i128 v, int64_t limit, unsigned state)
 {
 	if (weir_likely(v > -(weir_i128)limit && v < limit)) {
 		d->i64[i] = (int64_t)v;
 		return;
 	}
 	d->i64[i] = 0;
-	weir__vec_mark(d, i, WEIR_LANE_OVERFLOW);
+	weir__vec_mark(d, i, state);
 }
 
 /* k and k2 bring the operands to the scale of the result: at most 2^63 * 10^18 < 2^123. */
@@ -307,7 +307,8 @@ void weir__k_add_d(struct weir_expr_run *r, const struct weir_expr_ins *in)
 
 	weir__vec_state2(d, A(r, in), B(r, in), r->n);
 	for (uint32_t i = 0; i < r->n; i++)
-		decimal_put(d, i, (weir_i128)x[i] * in->k.i + (weir_i128)y[i] * in->k2, in->k3);
+		decimal_put(d, i, (weir_i128)x[i] * in->k.i + (weir_i128)y[i] * in->k2, in->k3,
+			    WEIR_LANE_OVERFLOW);
 }
 
 void weir__k_sub_d(struct weir_expr_run *r, const struct weir_expr_ins *in)
@@ -317,7 +318,8 @@ void weir__k_sub_d(struct weir_expr_run *r, const struct weir_expr_ins *in)
 
 	weir__vec_state2(d, A(r, in), B(r, in), r->n);
 	for (uint32_t i = 0; i < r->n; i++)
-		decimal_put(d, i, (weir_i128)x[i] * in->k.i - (weir_i128)y[i] * in->k2, in->k3);
+		decimal_put(d, i, (weir_i128)x[i] * in->k.i - (weir_i128)y[i] * in->k2, in->k3,
+			    WEIR_LANE_OVERFLOW);
 }
 
 void weir__k_mul_d(struct weir_expr_run *r, const struct weir_expr_ins *in)
@@ -327,10 +329,10 @@ void weir__k_mul_d(struct weir_expr_run *r, const struct weir_expr_ins *in)
 
 	weir__vec_state2(d, A(r, in), B(r, in), r->n);
 	for (uint32_t i = 0; i < r->n; i++)
-		decimal_put(d, i, (weir_i128)x[i] * y[i], in->k3);
+		decimal_put(d, i, (weir_i128)x[i] * y[i], in->k3, WEIR_LANE_OVERFLOW);
 }
 
-/* Times k, or divided by k2 and rounded half away from zero. */
+/* A conversion: times k, or divided by k2 and rounded half away from zero. */
 void weir__k_rescale_d(struct weir_expr_run *r, const struct weir_expr_ins *in)
 {
 	struct weir_vec *d = DST(r, in);
@@ -348,7 +350,7 @@ void weir__k_rescale_d(struct weir_expr_run *r, const struct weir_expr_ins *in)
 			if ((rest < 0 ? -rest : rest) >= by / 2)
 				v += x[i] < 0 ? -1 : 1;
 		}
-		decimal_put(d, i, v, in->k3);
+		decimal_put(d, i, v, in->k3, WEIR_LANE_CONVERT);
 	}
 }
 
