@@ -58,6 +58,7 @@ struct weir_nexmark_options {
 	uint64_t first_event; /* default 0 */
 	uint64_t seed;
 	uint64_t rate;            /* events per second of wall clock; 0: as fast as possible */
+	bool live; /* event n has the moment it is due as its event time: the start + n / rate */
 	int64_t base_time_ns;     /* event time of event 0 */
 	uint64_t events_per_second; /* spacing of event times; default 10000 */
 	int64_t out_of_order_ns;  /* largest displacement of event times; default 0 */

@@ -157,20 +157,20 @@ static bool read_null_text(struct weir_build *b, const struct weir_doc *d, const
 	return true;
 }
 
-bool weir_csv_read(struct weir_build *b, const struct weir_doc *options, int format,
+bool weir_csv_read(struct weir_build *b, const struct weir_doc *options, int format, bool header,
 		   struct weir_csv_options *ret)
 {
 	bool ok = true;
 
 	ret->delimiter = ',';
-	ret->header = true;
+	ret->header = header;
 	ret->null_text = "";
 	for (uint32_t i = 0; i < options->count; i++) {
 		const struct weir_doc_entry *e = &options->entry[i];
 		bool delimiter = weir_str_is(e->key, "delimiter");
-		bool header = weir_str_is(e->key, "header"), null = weir_str_is(e->key, "null");
+		bool head = weir_str_is(e->key, "header"), null = weir_str_is(e->key, "null");
 
-		if (!delimiter && !header && !null)
+		if (!delimiter && !head && !null)
 			continue;
 		if (format && format != WEIR_FORMAT_CSV) {
 			weir_diag(b->diags, e->pos, "`%s` is for csv only; the format here is %s",
@@ -181,7 +181,7 @@ bool weir_csv_read(struct weir_build *b, const struct weir_doc *options, int for
 		}
 		if (delimiter)
 			ok = read_delimiter(b, e->value, &ret->delimiter) && ok;
-		else if (header)
+		else if (head)
 			ok = weir_value_bool(b, e->value, "header", &ret->header) && ok;
 		else
 			ok = read_null_text(b, e->value, &ret->null_text) && ok;

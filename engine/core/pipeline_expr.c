@@ -37,7 +37,8 @@ bool weir_expr_check(struct weir_build *b, const struct weir_doc *d, size_t from
 	struct weir_expr *e;
 
 	if (weir_expr_compile(&env, text, b->region, &e, &err)) {
-		weir_diag(b->diags, weir_doc_at(d, from + err.offset), "%s", err.text);
+		weir_diag(b->diags, weir_doc_at(d, from + err.offset), "%s",
+			  weir_show_error(b, err.text));
 		return false;
 	}
 	ret->type = weir_expr_type(e);

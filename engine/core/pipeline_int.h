@@ -111,6 +111,8 @@ bool weir_walk_scalar(struct weir_build *b, const struct weir_doc *d, const char
 
 /* Text from the file for a message: cut when long, control characters replaced. */
 const char *weir_show(struct weir_build *b, struct weir_str s);
+/* An error text of another module, which may have text from the file in it. */
+const char *weir_show_error(struct weir_build *b, const char *text);
 
 const char *weir_doc_kind_name(const struct weir_doc *d); /* "a mapping", "a list", ... */
 
@@ -179,8 +181,8 @@ const struct weir_connector_def *weir_connector_pick(struct weir_build *b,
 extern const struct weir_choice weir_format_choice[];
 /* "x.csv.gz" is csv; 0: the name does not say. */
 int weir_format_of(const char *path);
-/* Options `delimiter`, `header` and `null`; format 0: not known. */
-bool weir_csv_read(struct weir_build *b, const struct weir_doc *options, int format,
+/* Options `delimiter`, `header` and `null`; format 0: not known; header: its default. */
+bool weir_csv_read(struct weir_build *b, const struct weir_doc *options, int format, bool header,
 		   struct weir_csv_options *ret);
 /* csv has no lists. */
 bool weir_csv_fits(struct weir_build *b, const struct weir_schema *s, struct weir_doc_pos pos);

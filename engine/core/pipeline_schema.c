@@ -23,7 +23,7 @@ bool weir_schema_read(struct weir_build *b, const struct weir_doc *doc, struct w
 		}
 		if (weir_type_parse(e->value->text, &f, &err)) {
 			weir_diag(b->diags, e->value->pos, "field `%s`: %s", weir_show(b, e->key),
-				  err.text);
+				  weir_show_error(b, err.text));
 			ok = false;
 			continue;
 		}

@@ -70,5 +70,7 @@ bool weir_sink_read(struct weir_build *b, struct weir_draft *d)
 	}
 	if (s->connector == WEIR_CONN_BLACKHOLE)
 		return ok;
-	return weir_csv_read(b, options, (int)s->format, &s->csv) && ok;
+	/* A tcp sink fits to a tcp source, which takes no header line. */
+	return weir_csv_read(b, options, (int)s->format, s->connector != WEIR_CONN_TCP, &s->csv) &&
+	       ok;
 }

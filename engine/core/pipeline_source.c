@@ -48,6 +48,7 @@ static const struct weir_opt nexmark_opt[] = {
 	WEIR_OPTION("first_event", WEIR_OPT_U64, SPEC, N(first_event), .max = INT64_MAX),
 	WEIR_OPTION("seed", WEIR_OPT_U64, SPEC, N(seed), .max = UINT64_MAX),
 	WEIR_OPTION("rate", WEIR_OPT_U64, SPEC, N(rate), .max = RATE_MAX),
+	WEIR_OPTION("live", WEIR_OPT_BOOL, SPEC, N(live)),
 	WEIR_OPTION("base_time", WEIR_OPT_TIME, SPEC, N(base_time_ns)),
 	WEIR_OPTION("events_per_second", WEIR_OPT_U64, SPEC, N(events_per_second), .min = 1,
 		    .max = WEIR_NS_PER_S),
@@ -132,12 +133,28 @@ static bool check_format(struct weir_build *b, const struct weir_doc *options,
 	}
 	if (c == WEIR_COMPRESSION_AUTO && s->path)
 		c = weir_compression_of(s->path);
-	if (s->follow && (c == WEIR_COMPRESSION_GZIP || c == WEIR_COMPRESSION_ZSTD)) {
+	/* New files of a pattern are complete when they appear; one file is not. */
+	if (s->follow && !strpbrk(s->path, "*?[") &&
+	    (c == WEIR_COMPRESSION_GZIP || c == WEIR_COMPRESSION_ZSTD)) {
 		weir_diag(b->diags, key_pos(options, "follow"),
 			  "`follow`: a compressed file cannot be followed while it grows");
 		return false;
 	}
 	return true;
+}
+
+/* Clients of a tcp source come and go: a header line would be one more record. */
+static bool read_csv(struct weir_build *b, const struct weir_doc *options,
+		     struct weir_source_spec *s)
+{
+	bool tcp = s->connector == WEIR_CONN_TCP;
+	bool ok = weir_csv_read(b, options, (int)s->format, !tcp, &s->csv);
+
+	if (!ok || !tcp || !s->csv.header)
+		return ok;
+	weir_diag(b->diags, weir_doc_get(options, "header")->pos,
+		  "`header`: csv over tcp has no header line; leave it out or write false");
+	return false;
 }
 
 /* ---- streams ---- */
@@ -161,7 +178,7 @@ static bool raw_streams(struct weir_build *b, struct weir_draft *d, struct weir_
 		return false;
 	}
 	if (b->ops->raw_schemas(b->ops->ctx, s->path, b->region, &schema, &name, &count, &err)) {
-		weir_diag(b->diags, pos, "%s", err.text);
+		weir_diag(b->diags, pos, "%s", weir_show_error(b, err.text));
 		return false;
 	}
 	if (count == 0 || count > WEIR_STREAMS_MAX) {
@@ -355,7 +372,7 @@ bool weir_source_read(struct weir_build *b, struct weir_draft *d)
 			return false;
 		if (!check_format(b, options, s))
 			return false;
-		ok = weir_csv_read(b, options, (int)s->format, &s->csv) && ok;
+		ok = read_csv(b, options, s) && ok;
 	}
 	ok = read_streams(b, d, options) && ok;
 	return read_times(b, d) && ok;

@@ -425,7 +425,7 @@ static bool type_operator(struct weir_build *b, struct weir_draft *d, const stru
 		return false;
 	}
 	if (b->ops->operator_schema(b->ops->ctx, s, in, out, &err)) {
-		weir_diag(b->diags, d->value->pos, "%s", err.text);
+		weir_diag(b->diags, d->value->pos, "%s", weir_show_error(b, err.text));
 		return false;
 	}
 	s->port[0].schema = out;

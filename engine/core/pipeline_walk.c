@@ -7,6 +7,16 @@
 #define SHOW_MAX 60 /* bytes of a wrong value that are shown */
 #define KEYS_MAX 32
 
+/* A message is one line, whatever the file has in it. */
+static const char *one_line(char *text)
+{
+	for (char *c = text; *c; c++) {
+		if ((unsigned char)*c < ' ' || *c == 0x7f)
+			*c = '?';
+	}
+	return text;
+}
+
 const char *weir_show(struct weir_build *b, struct weir_str s)
 {
 	size_t n = s.n;
@@ -18,11 +28,12 @@ const char *weir_show(struct weir_build *b, struct weir_str s)
 			n--;
 	}
 	p = weir_region_printf(b->region, "%.*s%s", (int)n, s.p, n < s.n ? "..." : "");
-	for (char *c = p; *c; c++) {
-		if ((unsigned char)*c < ' ' || *c == 0x7f)
-			*c = '?';
-	}
-	return p;
+	return one_line(p);
+}
+
+const char *weir_show_error(struct weir_build *b, const char *text)
+{
+	return one_line(weir_region_strdup(b->region, weir_str_c(text)));
 }
 
 const char *weir_doc_kind_name(const struct weir_doc *d)

@@ -30,6 +30,8 @@ struct reader {
 	bool failed; /* reported, but reading goes on */
 };
 
+#define SHOWN_MAX 100 /* bytes of a key or tag in a message */
+
 static struct weir_doc_pos pos_of(const yaml_mark_t *m)
 {
 	return (struct weir_doc_pos){(uint32_t)m->line + 1, (uint32_t)m->column + 1};
@@ -216,6 +218,25 @@ static bool expects_key(const struct reader *r)
 	return l && l->doc->kind == WEIR_DOC_MAP && !l->have_key;
 }
 
+/* Text from the file for a message: one line, and not too long. */
+static const char *shown(struct reader *r, struct weir_str s)
+{
+	size_t n = s.n;
+	char *p;
+
+	if (n > SHOWN_MAX) {
+		/* Not inside a character. */
+		for (n = SHOWN_MAX; n > 0 && ((unsigned char)s.p[n] & 0xc0) == 0x80;)
+			n--;
+	}
+	p = weir_region_strdup(r->region, (struct weir_str){s.p, n});
+	for (size_t i = 0; i < n; i++) {
+		if (control_byte((unsigned char)p[i]) || p[i] == '\n' || p[i] == '\r')
+			p[i] = '?';
+	}
+	return p;
+}
+
 static void refuse(struct reader *r, const yaml_mark_t *m, const char *fmt, const char *name)
 {
 	r->failed = true;
@@ -229,12 +250,12 @@ static void check_properties(struct reader *r, const yaml_mark_t *m, const yaml_
 		refuse(r, m,
 		       "anchor `&%s`: anchors are not used here; write the value out, or put a "
 		       "text that begins with & in quotes",
-		       (const char *)anchor);
+		       shown(r, weir_str_c((const char *)anchor)));
 	if (tag)
 		refuse(r, m,
 		       "tag `%s`: tags are not used here; put a text that begins with ! in "
 		       "quotes",
-		       (const char *)tag);
+		       shown(r, weir_str_c((const char *)tag)));
 }
 
 static bool is_null(struct weir_str s)
@@ -363,10 +384,8 @@ static bool check_keys(struct reader *r, struct weir_doc *map)
 			const struct weir_doc_entry *first = &map->entry[slot[at] - 1];
 
 			r->failed = true;
-			weir_diag(r->diags, e.pos,
-				  "key `%.*s` is given twice; the first is at %u:%u",
-				  (int)WEIR_MIN(e.key.n, (size_t)100), e.key.p, first->pos.line,
-				  first->pos.column);
+			weir_diag(r->diags, e.pos, "key `%s` is given twice; the first is at %u:%u",
+				  shown(r, e.key), first->pos.line, first->pos.column);
 			continue;
 		}
 		map->entry[kept++] = e;
@@ -436,7 +455,7 @@ static bool on_event(struct reader *r, const yaml_event_t *e)
 		weir_diag(r->diags, pos_of(&e->start_mark),
 			  "alias `*%s`: aliases are not used here; write the value out, or put a "
 			  "text that begins with * in quotes",
-			  (const char *)e->data.alias.anchor);
+			  shown(r, weir_str_c((const char *)e->data.alias.anchor)));
 		return false;
 	default:
 		return true;

@@ -341,6 +341,10 @@ static const struct error_case sources_cases[] = {
 	 HEAD "  x: {source: {memory: {path: a.csv, follow: true}}, schema: {a: int64}}\n" OUT,
 	 "3:38: unknown key `follow` in a memory source; known are path, format, compression, "
 	 "delimiter, header, null, loop\n"},
+	{"header over tcp",
+	 HEAD "  x: {source: {tcp: {listen: 'h:1', format: csv, header: true}}, schema: {a: "
+	      "int64}}\n" OUT,
+	 "3:58: `header`: csv over tcp has no header line; leave it out or write false\n"},
 	{"loop zero",
 	 HEAD "  x: {source: {memory: {path: a.csv, loop: 0}}, schema: {a: int64}}\n" OUT,
 	 "3:44: `loop`: 0 is out of range; allowed are 1 to 1000000000000\n"},
@@ -400,6 +404,9 @@ static const struct error_case schemas_cases[] = {
 	 "3:70: field `c`: a list cannot hold lists\n"
 	 "3:94: `d`: expected a text, found nothing\n"
 	 "3:99: `e`: expected a text, found a mapping\n"},
+	{"unknown type of two lines",
+	 HEAD "  x: {source: {file: {path: a.csv}}, schema: {a: \"in\\nt64\"}}\n" OUT,
+	 "3:50: field `a`: unknown type \"in?t64\"; did you mean \"int64\"?\n"},
 	{"cut by a comma",
 	 HEAD "  x: {source: {file: {path: a.csv}}, schema: {a: decimal(10,2), b: int64}}\n" OUT,
 	 "3:50: `decimal(10`: a `(` is not closed; inside { } a comma ends a text, so put it in "

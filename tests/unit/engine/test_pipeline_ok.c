@@ -589,7 +589,7 @@ static void test_pipeline_source_options(void **state)
 		"  f: {source: {file: {path: \"/data/*.csv.zst\", compression: zstd, delimiter: "
 		"\"\\t\", header: false, null: NA}}, schema: {a: int64}, rate: 100, parallelism: "
 		"3}\n"
-		"  g: {source: {file: {path: log, format: jsonl, compression: none, follow: "
+		"  g: {source: {file: {path: \"log*.gz\", format: jsonl, follow: "
 		"true}}, schema: {a: int64}}\n"
 		"  m: {source: {memory: {path: x.ndjson.gz, loop: 3}}, schema: {a: int64}}\n"
 		"  i: {source: {stdin: {format: csv, delimiter: ;}}, schema: {a: int64}, "
@@ -610,9 +610,9 @@ static void test_pipeline_source_options(void **state)
 	assert_int_equal(s->rate, 100);
 	assert_false(s->follow);
 	s = &step(p, "g")->source;
-	assert_string_equal(s->path, "log");
+	assert_string_equal(s->path, "log*.gz");
 	assert_int_equal(s->format, WEIR_FORMAT_JSONL);
-	assert_int_equal(s->compression, WEIR_COMPRESSION_NONE);
+	assert_int_equal(s->compression, WEIR_COMPRESSION_AUTO);
 	assert_true(s->follow);
 	s = &step(p, "m")->source;
 	assert_int_equal(s->connector, WEIR_CONN_MEMORY);
@@ -625,6 +625,7 @@ static void test_pipeline_source_options(void **state)
 	s = &step(p, "t")->source;
 	assert_int_equal(s->connector, WEIR_CONN_TCP);
 	assert_string_equal(s->listen, "127.0.0.1:0");
+	assert_false(s->csv.header);
 	assert_int_equal(step(p, "t")->rejects_port, 1);
 	expect_edges(p, "f>o g>o m>o i>o t>o t.rejects>r ");
 }
@@ -700,6 +701,7 @@ static void test_pipeline_sink_options(void **state)
 	assert_string_equal(s->csv.null_text, "-");
 	assert_string_equal(step(p, "t")->sink.address, "example.org:99");
 	assert_int_equal(step(p, "t")->sink.format, WEIR_FORMAT_JSONL);
+	assert_false(step(p, "t")->sink.csv.header);
 	assert_int_equal(step(p, "o")->sink.connector, WEIR_CONN_STDIO);
 	assert_true(step(p, "o")->sink.csv.header);
 	assert_string_equal(step(p, "s")->source.path, "/a.csv");

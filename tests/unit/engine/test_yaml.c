@@ -150,6 +150,11 @@ static void test_yaml_refuses_and_goes_on(void **state)
 		      "quotes\n"
 		      "2:4: tag `tag:yaml.org,2002:str`: tags are not used here; put a text that "
 		      "begins with ! in quotes\n");
+	expect_errors("\"a\\nb\": 1\n\"a\\nb\": 2\n", true,
+		      "2:1: key `a?b` is given twice; the first is at 1:1\n");
+	expect_errors("a: !%0a x\n", true,
+		      "1:4: tag `!?`: tags are not used here; put a text that begins with ! in "
+		      "quotes\n");
 	expect_errors("<<: {a: 1}\nb: 2\n", true,
 		      "1:1: merge keys (<<) are not used here; write the keys out\n");
 	expect_errors("%YAML 1.1\n---\na: 1\n", true,
