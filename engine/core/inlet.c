@@ -97,11 +97,20 @@ static bool take_control(struct weir_inlet *in, struct weir_inlet_ring *r,
 	}
 }
 
+/* Rows end the idleness of their ring, and of the task: a reader of this task sees the same rows, so
+ * that it has to be told again when nothing more comes. */
+static void rows_came(struct weir_inlet *in, struct weir_inlet_ring *r)
+{
+	r->idle = false;
+	in->idle = false;
+}
+
 static void fill_from(struct weir_inlet *in, uint32_t index, const uint8_t *p, uint64_t bytes,
 		      struct weir_batch *b)
 {
 	struct weir_inlet_ring *r = &in->ring[index];
 	const uint8_t *at = p, *end = p + bytes;
+	uint32_t before = 0; /* rows in front of the last control */
 
 	b->pos = b->count = 0;
 	b->ctl.kind = 0;
@@ -113,11 +122,14 @@ static void fill_from(struct weir_inlet *in, uint32_t index, const uint8_t *p, u
 			b->row[b->count++] = f;
 			continue;
 		}
+		if (b->count > before)
+			rows_came(in, r);
+		before = b->count;
 		if (take_control(in, r, f, &b->ctl))
 			break;
 	}
-	if (b->count)
-		r->idle = false;
+	if (b->count > before)
+		rows_came(in, r);
 	in->rows += b->count;
 	in->held = index;
 	in->held_bytes = (uint64_t)(at - p);
