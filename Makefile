@@ -295,5 +295,7 @@ help:
 print-%:
 	@echo '$($*)'
 
+include perf/build.mk
+
 -include $(shell find $(B) -name '*.d' 2>/dev/null)
 .SECONDARY:

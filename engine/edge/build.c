@@ -198,7 +198,7 @@ int weir__task_build(struct weir_engine *e, struct engine_task *t, struct weir_e
 	task->node = weir_region_array(&t->region, struct weir_node, task->node_count + 1);
 	t->step_node_count = c->step_count;
 	t->tap_node = &task->node[task->node_count];
-	t->tap_step = UINT32_MAX;
+	t->tap_have = UINT32_MAX;
 	t->outlet = weir_region_array(&t->region, struct weir_outlet *, outlets);
 	t->outlet_doorbell = weir_region_array(&t->region, uint32_t *, outlets);
 	for (uint32_t i = 0; i < plan->link_count; i++)

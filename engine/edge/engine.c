@@ -340,7 +340,7 @@ int weir_engine_open(const struct weir_pipeline *keep_p, const struct weir_engin
 	pthread_mutex_init(&e->lock, NULL);
 	pthread_cond_init(&e->ended, NULL);
 	weir_region_init(&e->region, &weir_heap_mem);
-	atomic_store(&e->tap_step, UINT32_MAX);
+	atomic_store(&e->tap_want, UINT32_MAX);
 	r = open_all(e, err);
 	if (r < 0) {
 		weir_engine_close(e);

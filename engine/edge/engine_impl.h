@@ -34,7 +34,8 @@ struct engine_task {
 	uint64_t busy_ns, blocked_ns, turns;
 	uint64_t blocked_since_ns;
 	struct weir_node *tap_node; /* last node, unused until a tap starts */
-	uint32_t tap_step;	    /* step it is on, UINT32_MAX: none */
+	uint64_t tap_have;	    /* engine's tap_want as last acted on */
+	bool tap_in;
 };
 
 struct engine_worker {
@@ -72,7 +73,9 @@ struct weir_engine {
 	pthread_cond_t ended;
 	struct weir_err err;
 	uint64_t started_ns, ended_ns;
-	_Atomic uint32_t tap_step; /* step asked for, UINT32_MAX: none */
+	_Atomic uint64_t tap_want; /* number of the tap << 32 | step; step UINT32_MAX: none */
+	uint32_t tap_number;	   /* counts taps */
+	bool *tap_synced;	   /* the reader has seen this tap's marker in a ring */
 	uint32_t tap_ring;	   /* first tap ring: one per task */
 	struct weir_ring_rx *tap_rx;
 	bool tap_active;

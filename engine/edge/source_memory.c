@@ -17,6 +17,8 @@ struct source_memory {
 	size_t *file_end; /* where each file ends in data */
 	uint32_t files, file;
 	uint64_t loops_left;
+	/* Event times go on from round to round, so that a repeated stream is one long stream. */
+	int64_t first_ns, last_ns, shift_ns;
 };
 
 static int append(struct source_memory *o, const char *p, size_t n, struct weir_err *err)
@@ -69,6 +71,18 @@ static int read_all(struct source_memory *o, struct weir_byte_input *in, struct 
 	}
 }
 
+/* Only raw input is shifted: its frames lie in our memory, and the decoder sets the time again on the next
+ * round. The field the time was taken from stays as it is. */
+static void follow_time(struct source_memory *o, const struct weir_frame *f)
+{
+	if (o->shift_ns) {
+		((struct weir_frame *)(uintptr_t)f)->time_ns += o->shift_ns;
+		return;
+	}
+	o->first_ns = WEIR_MIN(o->first_ns, f->time_ns);
+	o->last_ns = WEIR_MAX(o->last_ns, f->time_ns);
+}
+
 /* Raw: the frames are used where they are. */
 static int emit_raw(struct weir_node *n, struct source_memory *o, size_t end)
 {
@@ -93,6 +107,7 @@ static int emit_raw(struct weir_node *n, struct source_memory *o, size_t end)
 		o->at += d.consumed;
 		if (!f)
 			continue;
+		follow_time(o, f);
 		weir_port_push(&n->port[o->r.stream_port[d.stream]], f);
 		weir_source_saw(s, f->time_ns);
 		s->rows++;
@@ -113,6 +128,8 @@ static int source_memory_run(struct weir_node *n)
 			return 1;
 		}
 		o->loops_left--;
+		if (o->last_ns >= o->first_ns)
+			o->shift_ns += o->last_ns - o->first_ns + 1;
 		o->file = 0;
 		o->at = 0;
 		weir_decoder_restart(o->r.decoder);
@@ -164,6 +181,8 @@ int weir_source_memory_open(struct weir_node *n, const struct weir_conn_env *env
 	n->cls = &source_memory_class;
 	n->op = o;
 	o->loops_left = WEIR_MAX(s->loop, (uint64_t)1);
+	o->first_ns = WEIR_TIME_MAX;
+	o->last_ns = WEIR_TIME_MIN;
 	r = weir_records_init(&o->r, n, env);
 	if (r < 0)
 		return r;

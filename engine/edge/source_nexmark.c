@@ -3,12 +3,13 @@
 #include "engine/core/nexmark.h"
 
 #include "engine/edge/connector.h"
+#include "engine/edge/engine_impl.h"
 
 #define BLOCK 50u
 
 struct source_nexmark {
 	struct weir_source source;
-	const struct weir_nexmark_options *opt;
+	struct weir_nexmark_options opt;
 	uint64_t next;	  /* event to make */
 	uint64_t end;	  /* event behind the last; 0: endless */
 	uint64_t stride;  /* events from the end of a block to the next of this task */
@@ -26,11 +27,18 @@ static void advance(struct source_nexmark *o)
 	}
 }
 
+/* Moment of the next event of a live stream. */
+static int64_t due_ns(const struct source_nexmark *o)
+{
+	return weir_nexmark_watermark(&o->opt, o->next) + 1;
+}
+
 static int source_nexmark_run(struct weir_node *n)
 {
 	struct source_nexmark *o = n->op;
 	struct weir_source *s = &o->source;
 	uint32_t room = s->budget;
+	uint64_t before = s->rows;
 	int64_t w;
 
 	for (int i = 0; i < 3; i++)
@@ -44,6 +52,8 @@ static int source_nexmark_run(struct weir_node *n)
 			s->ended = true;
 			break;
 		}
+		if (o->opt.live && due_ns(o) > n->task->now_ns)
+			break;
 		s->rows++;
 		stream = weir_nexmark_stream_of(o->next);
 		if (!o->want[stream])
@@ -51,12 +61,12 @@ static int source_nexmark_run(struct weir_node *n)
 		if (o->mem->scratch_cap - o->mem->scratch_used < WEIR_NEXMARK_FRAME_MAX)
 			break;
 		f = (struct weir_frame *)(void *)(o->mem->scratch + o->mem->scratch_used);
-		o->mem->scratch_used += weir_nexmark_event(o->opt, o->next, f);
+		o->mem->scratch_used += weir_nexmark_event(&o->opt, o->next, f);
 		weir_port_push(&n->port[stream], f);
 	}
-	w = weir_nexmark_watermark(o->opt, o->next);
+	w = weir_nexmark_watermark(&o->opt, o->next);
 	s->watermark = WEIR_MAX(s->watermark, w);
-	return 1;
+	return s->rows != before || s->ended;
 }
 
 static const struct weir_op_class source_nexmark_class = {
@@ -71,7 +81,15 @@ int weir_source_nexmark_open(struct weir_node *n, const struct weir_conn_env *en
 	o->source.timed = true;
 	if (opt->rate && !env->step->source.rate)
 		o->source.rate = WEIR_MAX(opt->rate / env->instances, (uint64_t)1);
-	o->opt = opt;
+	o->opt = *opt;
+	if (opt->live) {
+		/* The pace is the event times themselves: nothing is made up for after a stall but what
+		 * is due, and each record knows when it should have been sent. */
+		o->opt.events_per_second = opt->rate;
+		o->opt.base_time_ns = weir_wall_ns();
+		o->source.rate = 0;
+		o->source.wait_ns = 50 * (uint64_t)WEIR_NS_PER_US;
+	}
 	o->next = opt->first_event + (uint64_t)env->instance * BLOCK;
 	o->end = opt->events ? opt->first_event + opt->events : 0;
 	o->stride = (uint64_t)(env->instances - 1) * BLOCK;
@@ -82,6 +100,10 @@ int weir_source_nexmark_open(struct weir_node *n, const struct weir_conn_env *en
 	}
 	n->cls = &source_nexmark_class;
 	n->op = o;
+	if (opt->live && opt->rate == 0)
+		return weir_err_set(&n->task->err, WEIR_E_CONFIG,
+				    "step `%s`: `live: true` needs a rate (events per second)",
+				    n->step_name);
 	if (!o->mem)
 		return weir_err_set(&n->task->err, WEIR_E_CONFIG, "step `%s`: nobody reads it",
 				    n->step_name);

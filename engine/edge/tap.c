@@ -39,15 +39,16 @@ static void take_out(struct engine_task *t)
 	/* It was the last target of the port. */
 	o->port->target_count--;
 	t->unit.task.node_count--;
-	t->tap_step = NO_STEP;
+	t->tap_in = false;
 }
 
-static void put_in(struct engine_task *t, uint32_t step)
+/* The ring may still hold frames of an earlier tap on another step: a marker with the number of this tap
+ * tells the reader where its own begin. false: no room for it yet. */
+static bool put_in(struct engine_task *t, uint64_t want)
 {
 	struct weir_engine *e = t->engine;
-	uint32_t ring = e->tap_ring + t->index;
+	uint32_t ring = e->tap_ring + t->index, step = (uint32_t)want;
 
-	t->tap_step = step;
 	for (uint32_t i = 0; i < t->step_node_count; i++) {
 		struct weir_node *n = &t->unit.task.node[i];
 		struct tap *o = t->tap_node->op;
@@ -58,30 +59,36 @@ static void put_in(struct engine_task *t, uint32_t step)
 			o = weir_region_new(&t->region, struct tap);
 		memset(t->tap_node, 0, sizeof(*t->tap_node));
 		weir_ring_tx_init(&o->tx, &e->segment.ring[ring], e->segment.ring_base[ring]);
+		t->tap_node->op = o;
+		if (!weir_ring_put_control(&o->tx, WEIR_FRAME_MARKER, want >> 32, 0))
+			return false;
+		weir_ring_publish(&o->tx);
 		o->engine = e;
 		o->port = &n->port[0];
-		t->tap_node->op = o;
 		t->tap_node->cls = &tap_class;
 		t->tap_node->task = &t->unit.task;
 		t->tap_node->step_name = "";
 		t->tap_node->step = NO_STEP;
 		o->port->target[o->port->target_count++] = t->tap_node;
 		t->unit.task.node_count++;
-		return;
+		t->tap_in = true;
+		return true;
 	}
-	t->tap_step = NO_STEP;
+	return true;
 }
 
 void weir__tap_check(struct engine_task *t)
 {
-	uint32_t want = atomic_load_explicit(&t->engine->tap_step, memory_order_acquire);
+	uint64_t want = atomic_load_explicit(&t->engine->tap_want, memory_order_acquire);
 
-	if (weir_likely(want == t->tap_step) || !weir_task_idle(&t->unit.task))
+	if (weir_likely(want == t->tap_have) || !weir_task_idle(&t->unit.task))
 		return;
-	if (t->tap_step != NO_STEP)
+	if (t->tap_in)
 		take_out(t);
-	if (want != NO_STEP && t->engine->plan.tasks.step_chain[want] == t->chain)
-		put_in(t, want);
+	if ((uint32_t)want != NO_STEP &&
+	    t->engine->plan.tasks.step_chain[(uint32_t)want] == t->chain && !put_in(t, want))
+		return; /* the reader makes room; next turn */
+	t->tap_have = want;
 }
 
 int weir_engine_tap_start(struct weir_engine *e, uint32_t step, struct weir_err *err)
@@ -93,9 +100,11 @@ int weir_engine_tap_start(struct weir_engine *e, uint32_t step, struct weir_err 
 		return weir_err_set(err, WEIR_E_BUSY, "another tap is open on this pipeline");
 	if (e->p->step[step].kind == WEIR_STEP_SINK)
 		return weir_err_set(err, -EINVAL, "a sink emits nothing: tap the step it reads from");
-	if (!e->tap_rx)
+	if (!e->tap_rx) {
 		e->tap_rx = weir_region_array(&e->region, struct weir_ring_rx,
 					      e->plan.tasks.task_count);
+		e->tap_synced = weir_region_array(&e->region, bool, e->plan.tasks.task_count);
+	}
 	for (uint32_t i = 0; i < c->parallelism; i++) {
 		uint32_t t = c->first_task + i, ring = e->tap_ring + t;
 		int r = weir_segment_map_ring(&e->segment, ring, err);
@@ -103,16 +112,18 @@ int weir_engine_tap_start(struct weir_engine *e, uint32_t step, struct weir_err 
 		if (r < 0)
 			return r;
 		weir_ring_rx_init(&e->tap_rx[t], &e->segment.ring[ring], e->segment.ring_base[ring]);
+		e->tap_synced[t] = false;
 	}
 	atomic_store(&e->tap_dropped, 0);
 	e->tap_active = true;
-	atomic_store_explicit(&e->tap_step, step, memory_order_release);
+	atomic_store_explicit(&e->tap_want, (uint64_t)++e->tap_number << 32 | step,
+			      memory_order_release);
 	return 0;
 }
 
 void weir_engine_tap_stop(struct weir_engine *e)
 {
-	atomic_store(&e->tap_step, NO_STEP);
+	atomic_store(&e->tap_want, (uint64_t)e->tap_number << 32 | NO_STEP);
 	e->tap_active = false;
 }
 
@@ -121,7 +132,7 @@ uint32_t weir_engine_tap_read(struct weir_engine *e,
 					 const struct weir_schema *s),
 			      void *ctx, uint32_t most, uint64_t *ret_dropped)
 {
-	uint32_t step = atomic_load(&e->tap_step), total = 0;
+	uint32_t step = (uint32_t)atomic_load(&e->tap_want), total = 0;
 	const struct weir_chain *c;
 
 	if (step == NO_STEP)
@@ -135,9 +146,13 @@ uint32_t weir_engine_tap_read(struct weir_engine *e,
 		while (at < n && total < most) {
 			const struct weir_frame *f = (const void *)((const uint8_t *)p + at);
 
-			fn(ctx, f, e->p->step[step].port[0].schema);
 			at += weir_frame_stride(f);
-			total++;
+			if (f->kind == WEIR_FRAME_MARKER) {
+				e->tap_synced[c->first_task + i] = f->key_hash == e->tap_number;
+			} else if (e->tap_synced[c->first_task + i]) {
+				fn(ctx, f, e->p->step[step].port[0].schema);
+				total++;
+			}
 		}
 		weir_ring_consume(rx, at);
 		weir_ring_release(rx);
