@@ -13,6 +13,8 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "base/str.h"
+
 #ifndef MFD_NOEXEC_SEAL
 #define MFD_NOEXEC_SEAL 0x0008U
 #endif
@@ -69,29 +71,36 @@ static uint64_t backing_hugetlb_count(enum weir_backing b, const char *what)
 	return strtoull(text, NULL, 10);
 }
 
-/* Says why not, when there are not enough free huge pages. */
-static int backing_hugetlb_enough(enum weir_backing b, uint64_t total, char *ret_text)
+int weir_backing_enough(enum weir_backing b, uint64_t need, const struct weir_backing_pages *p,
+			char ret_text[WEIR_BACKING_TEXT_MAX])
 {
-	uint64_t need = total / weir_backing_align(b);
-	uint64_t nr = backing_hugetlb_count(b, "nr_hugepages");
-	uint64_t over = backing_hugetlb_count(b, "nr_overcommit_hugepages");
-	uint64_t free_pages = backing_hugetlb_count(b, "free_hugepages");
-	uint64_t reserved = backing_hugetlb_count(b, "resv_hugepages");
-	uint64_t surplus = backing_hugetlb_count(b, "surplus_hugepages");
-	uint64_t have = (free_pages > reserved ? free_pages - reserved : 0) +
-			(over > surplus ? over - surplus : 0);
+	uint64_t have = (p->free > p->reserved ? p->free - p->reserved : 0) +
+			(p->overcommit > p->surplus ? p->overcommit - p->surplus : 0);
 
 	if (have >= need)
 		return 0;
-	if (nr + over == 0)
+	if (p->nr + p->overcommit == 0)
 		snprintf(ret_text, WEIR_BACKING_TEXT_MAX,
 			 "no free huge pages (vm.nr_hugepages is 0)");
 	else
 		snprintf(ret_text, WEIR_BACKING_TEXT_MAX,
 			 "only %llu free %s, %llu needed (vm.nr_hugepages is %llu)",
 			 (unsigned long long)have, weir_backing_name(b), (unsigned long long)need,
-			 (unsigned long long)nr);
+			 (unsigned long long)p->nr);
 	return -ENOMEM;
+}
+
+static int backing_hugetlb_enough(enum weir_backing b, uint64_t total, char *ret_text)
+{
+	struct weir_backing_pages p = {
+		.nr = backing_hugetlb_count(b, "nr_hugepages"),
+		.overcommit = backing_hugetlb_count(b, "nr_overcommit_hugepages"),
+		.free = backing_hugetlb_count(b, "free_hugepages"),
+		.reserved = backing_hugetlb_count(b, "resv_hugepages"),
+		.surplus = backing_hugetlb_count(b, "surplus_hugepages"),
+	};
+
+	return weir_backing_enough(b, total / weir_backing_align(b), &p, ret_text);
 }
 
 /*
@@ -109,27 +118,23 @@ static int backing_reserve(int fd, uint64_t total)
 	return 0;
 }
 
-/* Transparent huge pages for shared memory: "always within_size [advise] never deny force". */
-static int backing_thp_allowed(char *ret_text)
+int weir_backing_thp_allowed(const char *setting, char ret_text[WEIR_BACKING_TEXT_MAX])
 {
-	char text[128], *open_at, *close_at;
+	const char *from = strchr(setting, '['), *to = from ? strchr(from, ']') : NULL;
+	struct weir_str is;
 
-	backing_read("/sys/kernel/mm/transparent_hugepage/shmem_enabled", text, sizeof(text));
-	open_at = strchr(text, '[');
-	close_at = open_at ? strchr(open_at, ']') : NULL;
-	if (!close_at) {
+	if (!to) {
 		snprintf(ret_text, WEIR_BACKING_TEXT_MAX,
 			 "the kernel has no transparent huge pages for shared memory");
 		return -EOPNOTSUPP;
 	}
-	*close_at = 0;
-	if (strcmp(open_at + 1, "never") == 0 || strcmp(open_at + 1, "deny") == 0) {
-		snprintf(ret_text, WEIR_BACKING_TEXT_MAX,
-			 "transparent huge pages for shared memory are off (shmem_enabled is %s)",
-			 open_at + 1);
-		return -EOPNOTSUPP;
-	}
-	return 0;
+	is = (struct weir_str){from + 1, (size_t)(to - from - 1)};
+	if (!weir_str_is(is, "never") && !weir_str_is(is, "deny"))
+		return 0;
+	snprintf(ret_text, WEIR_BACKING_TEXT_MAX,
+		 "transparent huge pages for shared memory are off (shmem_enabled is %.*s)",
+		 (int)is.n, is.p);
+	return -EOPNOTSUPP;
 }
 
 static int backing_memfd_open(const char *name, unsigned flags)
@@ -145,7 +150,7 @@ static int backing_memfd_open(const char *name, unsigned flags)
 int weir_backing_memfd(enum weir_backing b, const char *name, uint64_t total, int *ret_fd,
 		       char ret_text[WEIR_BACKING_TEXT_MAX])
 {
-	char label[80];
+	char label[80], setting[128];
 	unsigned flags = 0;
 	int fd, r = 0;
 
@@ -153,7 +158,9 @@ int weir_backing_memfd(enum weir_backing b, const char *name, uint64_t total, in
 		r = backing_hugetlb_enough(b, total, ret_text);
 		flags = MFD_HUGETLB | (b == WEIR_BACKING_2M ? MFD_HUGE_2MB : MFD_HUGE_1GB);
 	} else if (b == WEIR_BACKING_THP) {
-		r = backing_thp_allowed(ret_text);
+		backing_read("/sys/kernel/mm/transparent_hugepage/shmem_enabled", setting,
+			     sizeof(setting));
+		r = weir_backing_thp_allowed(setting, ret_text);
 	}
 	if (r < 0)
 		return r;

@@ -36,6 +36,17 @@ int weir_backing_file_size(int fd, enum weir_backing b, uint64_t total, const ch
 /* NUMA node for pages of fd that are not there yet, for all processes. Best effort. */
 void weir_backing_prefer_node(int fd, uint64_t total, int node);
 
+/* What /sys/kernel/mm/hugepages says about one size. */
+struct weir_backing_pages {
+	uint64_t nr, overcommit, free, reserved, surplus;
+};
+
+/* Are `need` pages to be had? 0, or -ENOMEM with the reason. Pure. */
+int weir_backing_enough(enum weir_backing b, uint64_t need, const struct weir_backing_pages *p,
+			char ret_text[WEIR_BACKING_TEXT_MAX]);
+/* setting: "always within_size [advise] never deny force". 0, or -EOPNOTSUPP and why. Pure. */
+int weir_backing_thp_allowed(const char *setting, char ret_text[WEIR_BACKING_TEXT_MAX]);
+
 /* "2 MiB huge pages" */
 const char *weir_backing_name(unsigned backing);
 

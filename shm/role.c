@@ -15,12 +15,28 @@
 #include "shm/segment.h"
 #include "shm/role.h"
 
+uint64_t weir_role_parse_stat(const char *text)
+{
+	const char *p = strrchr(text, ')'); /* the name may hold blanks and parentheses */
+	unsigned long long start;
+	long threads;
+	char state;
+
+	if (!p || sscanf(p + 1,
+			 " %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %ld"
+			 " %*s %llu",
+			 &state, &threads, &start) != 3)
+		return 0;
+	/* A process that ended and was not waited for runs no code any more. With threads left it
+	 * does: only its first thread has ended. */
+	if (state == 'X' || (state == 'Z' && threads <= 1))
+		return 0;
+	return start;
+}
+
 uint64_t weir_process_start_time(uint32_t pid)
 {
-	char path[40], text[1024], *p;
-	unsigned long long value;
-	long threads = 0;
-	char state;
+	char path[40], text[1024];
 	ssize_t n;
 	int fd;
 
@@ -30,20 +46,8 @@ uint64_t weir_process_start_time(uint32_t pid)
 		return 0;
 	n = read(fd, text, sizeof(text) - 1);
 	close(fd);
-	if (n <= 0)
-		return 0; /* it ended between open and read */
-	text[n] = 0;
-	p = strrchr(text, ')'); /* the command name may hold blanks and parentheses */
-	if (!p || sscanf(p + 1,
-			 " %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %ld"
-			 " %*s %llu",
-			 &state, &threads, &value) != 3)
-		return 0;
-	/* A process that ended and was not waited for runs no code any more. With threads left it does:
-	 * only its first thread has ended. */
-	if (state == 'X' || (state == 'Z' && threads <= 1))
-		return 0;
-	return value;
+	text[n > 0 ? n : 0] = 0; /* it may have ended between open and read */
+	return weir_role_parse_stat(text);
 }
 
 enum weir_peer weir_role_judge(uint64_t state_gen, uint64_t start_time)
@@ -68,14 +72,15 @@ enum weir_peer weir_role_judge(uint64_t state_gen, uint64_t start_time)
 
 enum weir_peer weir_ring_role_peer(const struct weir_ring_role *role)
 {
-	for (;;) {
-		uint64_t before = weir_load_acquire(&role->state_gen);
-		enum weir_peer peer = weir_role_judge(before, weir_load_acquire(&role->start_time));
+	enum weir_peer peer;
+	uint64_t before;
 
-		/* A start time of one holder must not be compared with the pid of another. */
-		if (weir_load_acquire(&role->state_gen) == before)
-			return peer;
-	}
+	/* A start time of one holder must not be compared with the pid of another. */
+	do {
+		before = weir_load_acquire(&role->state_gen);
+		peer = weir_role_judge(before, weir_load_acquire(&role->start_time));
+	} while (weir_load_acquire(&role->state_gen) != before);
+	return peer;
 }
 
 int weir_ring_role_claim(struct weir_ring_role *role, bool *ret_was_dead)

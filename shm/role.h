@@ -34,4 +34,7 @@ weir_inline uint64_t weir_role_word(unsigned state, uint32_t pid, uint32_t gener
 /* What the word and the start time of one holder say about it now. */
 enum weir_peer weir_role_judge(uint64_t state_gen, uint64_t start_time);
 
+/* Start time in the text of /proc/PID/stat; 0: the process has ended, or it is another text. */
+uint64_t weir_role_parse_stat(const char *text);
+
 #endif

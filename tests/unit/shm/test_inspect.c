@@ -424,6 +424,31 @@ static void test_inspect_every_length_is_survived(void **state)
 	munmap(area, (pages + 1) * page);
 }
 
+static void test_inspect_frame_cut_in_the_middle(void **state)
+{
+	struct image *m = *state;
+	uint8_t *data = m->mem + m->ring[0].data_off;
+
+	/* Moved to the start of the area, so that its header is there and its end is not. */
+	m->h->state = WEIR_SEG_READY;
+	memmove(data, data + 4096 - 40, 40);
+	m->ring[0].head = 4096;
+	m->ring[0].tail = 4096 + 48;
+	assert_true(check_size(m, m->ring[0].data_off + 32, true) > 0);
+	assert_says(m, "frame at 4096: the frame is behind the end of the file");
+}
+
+static void test_inspect_check_says_what_it_left_out(void **state)
+{
+	struct image *m = *state;
+	struct weir_inspect in;
+
+	m->h->state = WEIR_SEG_READY;
+	open_image(m, &in);
+	assert_int_equal(weir_inspect_check(&in, true, m->buf, 24, on_finding, m), 0);
+	assert_says(m, "5 frames are too large to look into");
+}
+
 static void test_inspect_refuses_what_is_no_segment(void **state)
 {
 	struct image *m = *state;
@@ -528,6 +553,22 @@ static void test_schema_text_refuses_other_texts(void **state)
 	assert_int_equal(s.field_count, 0);
 }
 
+static void test_schema_text_of_many(void **state)
+{
+	struct weir_str all = {"one\0two\0\0four", 13}, text;
+
+	(void)state;
+	assert_true(weir_schema_text_at(all, 0, &text));
+	assert_true(weir_str_is(text, "one"));
+	assert_true(weir_schema_text_at(all, 1, &text));
+	assert_true(weir_str_is(text, "two"));
+	assert_true(weir_schema_text_at(all, 2, &text));
+	assert_int_equal(text.n, 0);
+	assert_false(weir_schema_text_at(all, 3, &text)); /* has no end */
+	assert_false(weir_schema_text_at(all, UINT32_MAX, &text));
+	assert_false(weir_schema_text_at((struct weir_str){NULL, 0}, 0, &text));
+}
+
 /* ---- live ---- */
 
 static void test_inspect_live_ring_shows_only_whole_frames(void **state)
@@ -618,10 +659,13 @@ static const struct CMUnitTest tests[] = {
 	T(test_inspect_check_finds_damaged_constants),
 	T(test_inspect_check_finds_dead_processes),
 	T(test_inspect_every_length_is_survived),
+	T(test_inspect_frame_cut_in_the_middle),
+	T(test_inspect_check_says_what_it_left_out),
 	T(test_inspect_refuses_what_is_no_segment),
 	cmocka_unit_test(test_schema_text_round_trip_of_odd_names),
 	cmocka_unit_test(test_schema_text_largest_fits),
 	cmocka_unit_test(test_schema_text_refuses_other_texts),
+	cmocka_unit_test(test_schema_text_of_many),
 	cmocka_unit_test(test_inspect_live_ring_shows_only_whole_frames),
 };
 

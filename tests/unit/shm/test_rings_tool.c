@@ -10,6 +10,7 @@
 
 #include "shm/rings_tool.h"
 #include "shm/role.h"
+#include "shm/rundir.h"
 #include "tests/unit/shm/seg.h"
 
 /* A directory, a segment file in it made by this process, and the output of the last run. */
@@ -384,6 +385,31 @@ static void test_tool_lists_running_pipelines(void **state)
 	setenv("WEIR_RUN_DIR", w->path, 1);
 	assert_int_equal(run(w, argv), 1);
 	assert_has(w->err, "Not a directory");
+}
+
+static void test_run_directory_by_environment(void **state)
+{
+	char dir[200], *xdg = getenv("XDG_RUNTIME_DIR");
+	char *old = xdg ? strdup(xdg) : NULL;
+
+	(void)state;
+	assert_int_equal(weir_run_dir(dir, sizeof(dir)), 0);
+	assert_string_equal(dir, getenv("WEIR_RUN_DIR"));
+	assert_int_equal(weir_run_dir(dir, 3), -ENAMETOOLONG);
+	setenv("WEIR_RUN_DIR", "", 1);
+	setenv("XDG_RUNTIME_DIR", "/x", 1);
+	assert_int_equal(weir_run_dir(dir, sizeof(dir)), 0);
+	assert_string_equal(dir, "/x/weir");
+	unsetenv("WEIR_RUN_DIR");
+	unsetenv("XDG_RUNTIME_DIR");
+	assert_int_equal(weir_run_dir(dir, sizeof(dir)), 0);
+	if (geteuid() == 0)
+		assert_string_equal(dir, "/run/weir");
+	else
+		assert_int_equal(strncmp(dir, "/tmp/weir-", 10), 0);
+	if (old)
+		setenv("XDG_RUNTIME_DIR", old, 1);
+	free(old);
 }
 
 /* ---- verbs ---- */
@@ -791,6 +817,7 @@ static const struct CMUnitTest tests[] = {
 	T(test_tool_what_is_no_segment),
 	T(test_tool_asks_the_running_engine),
 	T(test_tool_lists_running_pipelines),
+	T(test_run_directory_by_environment),
 	T(test_tool_list_shows_rings),
 	T(test_tool_stat_shows_everything),
 	T(test_tool_stat_reports_damage),

@@ -219,6 +219,27 @@ static void test_start_time_of_odd_names_and_of_nobody(void **state)
 	assert_int_not_equal(weir_process_start_time(1), 0);
 }
 
+static void test_start_time_of_other_texts(void **state)
+{
+	static const struct {
+		const char *text;
+		uint64_t want;
+	} row[] = {
+		{"", 0},
+		{"1 (x", 0},
+		{"1 (x)", 0},
+		{"1 (x) S 1 2 3", 0},
+		{"1 (x) S 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23", 22},
+		{"1 (x) Z 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23", 22},
+		{"1 (x) Z 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 1 21 22 23", 0},
+		{"1 (x) X 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23", 0},
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < WEIR_COUNT_OF(row); i++)
+		assert_int_equal(weir_role_parse_stat(row[i].text), row[i].want);
+}
+
 static void *outlive(void *arg)
 {
 	char c;
@@ -278,6 +299,7 @@ static const struct CMUnitTest tests[] = {
 	T(test_role_drop_of_another_holder_does_nothing),
 	T(test_role_has_one_winner),
 	T(test_start_time_of_odd_names_and_of_nobody),
+	T(test_start_time_of_other_texts),
 	T(test_start_time_with_only_the_first_thread_gone),
 };
 

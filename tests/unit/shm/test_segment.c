@@ -3,6 +3,7 @@
 #include <stddef.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -86,6 +87,78 @@ static void test_segment_layout_follows_the_format(void **state)
 		assert_int_equal(weir_seg_verify_ring(h, &s.ring[i], i, &end, NULL), 0);
 	assert_int_equal(end, h->total_size);
 	weir_segment_close(&s);
+}
+
+/* Every offset of docs/formats/shm.md. A change here is a new format version. */
+#define AT(type, field, off)                                                                       \
+	{                                                                                          \
+#type "." #field, offsetof(struct weir_##type, field), (off)                       \
+	}
+
+static const struct {
+	const char *field;
+	size_t is, published;
+} offsets[] = {
+	AT(seg_header, magic, 0),
+	AT(seg_header, version, 8),
+	AT(seg_header, header_size, 12),
+	AT(seg_header, total_size, 16),
+	AT(seg_header, data_align, 24),
+	AT(seg_header, doorbell_count, 32),
+	AT(seg_header, counter_count, 36),
+	AT(seg_header, ring_count, 40),
+	AT(seg_header, schema_count, 44),
+	AT(seg_header, doorbells_off, 48),
+	AT(seg_header, counters_off, 56),
+	AT(seg_header, rings_off, 64),
+	AT(seg_header, schemas_off, 72),
+	AT(seg_header, names_off, 80),
+	AT(seg_header, rings_end, 88),
+	AT(seg_header, generation, 96),
+	AT(seg_header, created_unix_ns, 104),
+	AT(seg_header, creator_pid, 112),
+	AT(seg_header, backing, 116),
+	AT(seg_header, creator_start_time, 120),
+	AT(seg_header, name, 128),
+	AT(seg_header, state, 192),
+	AT(seg_header, reserved, 196),
+	AT(doorbell, word, 0),
+	AT(doorbell, sleeping, 4),
+	AT(doorbell, ticket, 8),
+	AT(doorbell, reserved, 12),
+	AT(counter, value, 0),
+	AT(counter, name_off, 8),
+	AT(counter, kind, 12),
+	AT(ring_block, magic, 0),
+	AT(ring_block, index, 4),
+	AT(ring_block, data_off, 8),
+	AT(ring_block, capacity, 16),
+	AT(ring_block, reserve, 24),
+	AT(ring_block, schema, 32),
+	AT(ring_block, frame_max, 36),
+	AT(ring_block, producer_doorbell, 40),
+	AT(ring_block, consumer_doorbell, 44),
+	AT(ring_block, name, 48),
+	AT(ring_block, tail, 128),
+	AT(ring_block, producer, 136),
+	AT(ring_block, blocked_since_ns, 160),
+	AT(ring_block, blocked_ns, 168),
+	AT(ring_block, head, 256),
+	AT(ring_block, consumer, 264),
+	AT(ring_role, state_gen, 0),
+	AT(ring_role, start_time, 8),
+	AT(ring_role, pid, 16),
+	AT(ring_role, reserved, 20),
+};
+
+static void test_segment_offsets_are_the_published_ones(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < WEIR_COUNT_OF(offsets); i++) {
+		if (offsets[i].is != offsets[i].published)
+			fail_msg("%s is at %zu, published %zu", offsets[i].field, offsets[i].is,
+				 offsets[i].published);
+	}
 }
 
 static void test_segment_memfd_is_private_and_sealed(void **state)
@@ -476,6 +549,11 @@ static void test_segment_attach_refuses_other_files(void **state)
 	assert_int_equal(ftruncate(fd, 100000), 0);
 	assert_int_equal(weir_segment_attach(fd, false, &s, &err), WEIR_E_FORMAT);
 	close(fd);
+	fd = open("/tmp", O_TMPFILE | O_WRONLY, 0600);
+	if (fd >= 0) {
+		assert_int_equal(weir_segment_attach(fd, false, &s, &err), -EBADF);
+		close(fd);
+	}
 	fd = open("/dev/null", O_WRONLY);
 	assert_int_equal(weir_segment_attach(fd, false, &s, &err), WEIR_E_FORMAT);
 	close(fd);
@@ -577,6 +655,130 @@ static void test_backing_without_huge_pages_says_why(void **state)
 			 -EINVAL);
 	assert_int_not_equal(text[0], 0);
 	assert_string_equal(weir_backing_name(99), "unknown pages");
+}
+
+static void test_backing_pages_are_counted(void **state)
+{
+	static const struct {
+		struct weir_backing_pages p;
+		uint64_t need;
+		const char *says; /* NULL: enough */
+	} row[] = {
+		{{.nr = 4, .free = 4}, 4, NULL},
+		{{.nr = 4, .free = 4}, 5, "only 4 free 2 MiB huge pages, 5 needed"},
+		{{.nr = 4, .free = 4, .reserved = 1}, 4, "only 3 free"},
+		{{.nr = 4, .free = 2, .reserved = 3}, 1, "only 0 free"},
+		{{.overcommit = 4}, 4, NULL},
+		{{.overcommit = 4, .surplus = 3}, 2, "only 1 free"},
+		{{.overcommit = 4, .surplus = 5}, 1, "only 0 free"},
+		{{0}, 1, "vm.nr_hugepages is 0"},
+	};
+	char text[WEIR_BACKING_TEXT_MAX];
+
+	(void)state;
+	for (unsigned i = 0; i < WEIR_COUNT_OF(row); i++) {
+		int r = weir_backing_enough(WEIR_BACKING_2M, row[i].need, &row[i].p, text);
+
+		assert_int_equal(r, row[i].says ? -ENOMEM : 0);
+		if (row[i].says)
+			assert_non_null(strstr(text, row[i].says));
+	}
+}
+
+static void test_backing_setting_is_read(void **state)
+{
+	char text[WEIR_BACKING_TEXT_MAX];
+
+	(void)state;
+	assert_int_equal(weir_backing_thp_allowed("always within_size [advise] never", text), 0);
+	assert_int_equal(weir_backing_thp_allowed("[always] never", text), 0);
+	assert_int_equal(weir_backing_thp_allowed("always [never] deny", text), -EOPNOTSUPP);
+	assert_non_null(strstr(text, "shmem_enabled is never"));
+	assert_int_equal(weir_backing_thp_allowed("always never [deny]", text), -EOPNOTSUPP);
+	assert_int_equal(weir_backing_thp_allowed("", text), -EOPNOTSUPP);
+	assert_non_null(strstr(text, "the kernel has no"));
+	assert_int_equal(weir_backing_thp_allowed("[always", text), -EOPNOTSUPP);
+}
+
+static void test_segment_without_descriptors_fails_cleanly(void **state)
+{
+	struct rlimit old, none = {0};
+	struct weir_err err = {0};
+	struct weir_segment s;
+	struct seg_options o;
+	int r;
+
+	(void)state;
+	seg_options(&o);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+	none.rlim_max = old.rlim_max;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+	r = weir_segment_create(&o.opt, &s, &err);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+	assert_int_equal(r, -EMFILE);
+	assert_non_null(strstr(err.text, "memfd_create"));
+}
+
+static void test_segment_ring_that_cannot_be_mapped(void **state)
+{
+	struct weir_err err = {0};
+	struct weir_segment s, t;
+	int fd;
+
+	(void)state;
+	seg_create(&s);
+	assert_int_equal(weir_segment_attach(dup(s.fd), true, &t, &err), 0);
+	fd = t.fd;
+	t.fd = -1;
+	assert_int_equal(weir_segment_map_ring(&t, 0, &err), -EBADF);
+	assert_non_null(strstr(err.text, "cannot map"));
+	t.fd = fd;
+	/* Advice that the kernel may refuse is no reason to fail. */
+	t.header->backing = WEIR_BACKING_THP;
+	assert_int_equal(weir_segment_map_ring(&t, 0, &err), 0);
+	weir_segment_close(&t);
+	weir_segment_close(&s);
+}
+
+static void test_segment_populate_without_help_of_the_kernel(void **state)
+{
+	struct weir_segment s;
+	uint8_t *base, *none;
+
+	(void)state;
+	seg_create(&s);
+	base = s.ring_base[0];
+	memset(base, 0x5a, 4096);
+	s.ring_base[0] = base + 8; /* "invalid", as on kernels that do not know the advice */
+	assert_int_equal(weir_segment_populate_ring(&s, 0), 0);
+	for (unsigned i = 0; i < 4096; i++)
+		assert_int_equal(base[i], 0x5a);
+	/* Nothing is mapped there any more. */
+	none = mmap(NULL, 4096, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	munmap(none, 4096);
+	s.ring_base[0] = none;
+	assert_int_equal(weir_segment_populate_ring(&s, 0), -ENOMEM);
+	s.ring_base[0] = base;
+	weir_segment_close(&s);
+}
+
+static void test_mirror_aligns_the_base(void **state)
+{
+	uint64_t align = UINT64_C(64) << 20;
+	uint8_t *a = NULL, *b = NULL;
+	int fd = memfd_create("m", 0);
+
+	(void)state;
+	assert_int_equal(ftruncate(fd, 4096), 0);
+	assert_int_equal(weir_mirror_map(fd, 0, 4096, align, true, &a), 0);
+	assert_int_equal(weir_mirror_map(fd, 0, 4096, align, true, &b), 0);
+	assert_int_equal((uintptr_t)a % align, 0);
+	assert_int_equal((uintptr_t)b % align, 0);
+	a[5] = 1;
+	assert_int_equal(b[4096 + 5], 1);
+	weir_mirror_unmap(a, 4096);
+	weir_mirror_unmap(b, 4096);
+	close(fd);
 }
 
 static void test_backing_node_is_only_a_wish(void **state)
@@ -729,6 +931,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_segment_create_then_attach_agree),
 	cmocka_unit_test(test_segment_attached_sees_the_same_ring),
 	cmocka_unit_test(test_segment_layout_follows_the_format),
+	cmocka_unit_test(test_segment_offsets_are_the_published_ones),
 	cmocka_unit_test(test_segment_memfd_is_private_and_sealed),
 	cmocka_unit_test(test_segment_mapping_touches_nothing),
 	cmocka_unit_test(test_segment_map_ring_is_idempotent_and_bounded),
@@ -747,6 +950,12 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_segment_plain_says_that_nobody_asked),
 	cmocka_unit_test(test_backing_huge_pages_are_reserved),
 	cmocka_unit_test(test_backing_without_huge_pages_says_why),
+	cmocka_unit_test(test_backing_pages_are_counted),
+	cmocka_unit_test(test_backing_setting_is_read),
+	cmocka_unit_test(test_segment_without_descriptors_fails_cleanly),
+	cmocka_unit_test(test_segment_ring_that_cannot_be_mapped),
+	cmocka_unit_test(test_segment_populate_without_help_of_the_kernel),
+	cmocka_unit_test(test_mirror_aligns_the_base),
 	cmocka_unit_test(test_backing_node_is_only_a_wish),
 	cmocka_unit_test(test_mirror_refuses_what_cannot_be_mapped),
 	P(test_segment_path_lives_as_long_as_its_creator),
