@@ -61,7 +61,8 @@ uint32_t weir_port_room(struct weir_port *p)
 
 void *weir_port_claim(struct weir_port *p, uint32_t want, uint32_t *ret_cap)
 {
-	if (p->scratch_used && (p->scratch_cap - p->scratch_used < want || p->scratch_used >= 65536)) {
+	if (p->scratch_used &&
+	    (p->scratch_cap - p->scratch_used < want || p->scratch_used >= 65536)) {
 		/* Starting over early keeps the scratch memory in the cache. */
 		if (port_drained(p))
 			p->scratch_used = 0;
@@ -126,32 +127,97 @@ bool weir_task_idle(const struct weir_task *t)
 	return true;
 }
 
+/* At most n bytes of a text, and no half of a UTF-8 character at its end. */
+static struct weir_str text_cut(struct weir_str s, size_t n)
+{
+	if (s.n <= n)
+		return s;
+	while (n && ((uint8_t)s.p[n] & 0xc0) == 0x80)
+		n--;
+	return (struct weir_str){s.p, n};
+}
+
 static void reject_text(struct weir_buf *b, const struct weir_frame *f, const struct weir_schema *s)
 {
 	weir_buf_record_json(b, f, s);
 	if (b->full) {
 		b->full = false;
-		b->len = WEIR_MIN(b->len, b->cap - 3);
+		b->len = text_cut((struct weir_str){b->p, b->len}, b->cap - 3).n;
 		weir_buf_lit(b, "...");
 	}
+}
+
+/* A reject with everything but its record. false: no room. */
+static bool reject_begin(struct weir_node *n, int reject_port, struct weir_str reason,
+			 struct weir_str source, struct weir_builder *ret_b)
+{
+	struct weir_port *p = &n->port[reject_port];
+	uint32_t record_max = n->task->record_max, cap;
+	void *mem;
+
+	if (!weir_port_room(p))
+		return false;
+	mem = weir_port_claim(p, record_max, &cap);
+	if (!mem)
+		return false;
+	weir_build_begin(ret_b, mem, WEIR_MIN(cap, record_max), &rejects_schema);
+	/* Texts are cut where they could fill the record: a reject always fits. */
+	weir_build_str(ret_b, REJ_REASON, text_cut(reason, record_max / 4));
+	weir_build_str(ret_b, REJ_STEP, weir_str_c(n->step_name));
+	if (source.p)
+		weir_build_str(ret_b, REJ_SOURCE, text_cut(source, record_max / 4));
+	else
+		weir_build_null(ret_b, REJ_SOURCE);
+	return true;
+}
+
+static size_t reject_room(const struct weir_builder *b)
+{
+	return b->cap - sizeof(struct weir_frame) - b->tail;
+}
+
+static void reject_end(struct weir_node *n, int reject_port, struct weir_builder *b)
+{
+	weir_assert(weir_build_end(b));
+	weir_port_keep(&n->port[reject_port], weir_frame_stride(b->f));
+	weir_port_push(&n->port[reject_port], b->f);
+	n->rejects++;
+}
+
+static int reject_record(struct weir_node *n, int reject_port, const char *reason,
+			 const struct weir_frame *f, const struct weir_schema *s)
+{
+	struct weir_builder b;
+	struct weir_buf text;
+	uint32_t at;
+
+	if (!reject_begin(n, reject_port, weir_str_c(reason), (struct weir_str){0}, &b))
+		return 1;
+	/* Written where it stays: it may be as long as any record. */
+	text = weir_buf_of((uint8_t *)(b.f + 1) + b.tail, reject_room(&b));
+	reject_text(&text, f, s);
+	weir_assert(weir_build_tail(&b, text.len, 1, &at));
+	weir_build_slot(&b, REJ_RECORD, (uint64_t)at | (uint64_t)text.len << 32);
+	weir_build_null(&b, REJ_LINE);
+	weir_build_null(&b, REJ_OFFSET);
+	reject_end(n, reject_port, &b);
+	return 0;
 }
 
 int weir_node_reject(struct weir_node *n, enum weir_on_error policy, int reject_port,
 		     const char *reason, const struct weir_frame *f, const struct weir_schema *s)
 {
 	char text[1024];
-	struct weir_buf b = weir_buf_of(text, sizeof(text) - 1);
+	struct weir_buf b = weir_buf_of(text, sizeof(text));
 
 	if (policy == WEIR_ON_ERROR_SKIP) {
 		n->rejects++;
 		return 0;
 	}
+	if (policy == WEIR_ON_ERROR_ROUTE && reject_port >= 0)
+		return reject_record(n, reject_port, reason, f, s);
 	reject_text(&b, f, s);
-	if (policy == WEIR_ON_ERROR_ROUTE && reject_port >= 0) {
-		return weir_node_reject_text(n, reject_port, reason, NULL, 0, -1,
-					     (struct weir_str){text, b.len});
-	}
-	text[WEIR_MIN(b.len, (size_t)200)] = 0;
+	text[text_cut((struct weir_str){text, b.len}, 200).n] = 0;
 	return weir_err_set(&n->task->err, WEIR_E_REJECT,
 			    "step `%s`: %s in record %s (on_error: skip or route would go on)",
 			    n->step_name, reason, text);
@@ -160,25 +226,11 @@ int weir_node_reject(struct weir_node *n, enum weir_on_error policy, int reject_
 int weir_node_reject_text(struct weir_node *n, int reject_port, const char *reason,
 			  const char *source, uint64_t line, int64_t offset, struct weir_str record)
 {
-	struct weir_port *p = &n->port[reject_port];
+	struct weir_str from = {source, source ? strlen(source) : 0};
 	struct weir_builder b;
-	uint32_t cap;
-	void *mem;
 
-	if (!weir_port_room(p))
+	if (!reject_begin(n, reject_port, weir_str_c(reason), from, &b))
 		return 1;
-	mem = weir_port_claim(p, n->task->record_max, &cap);
-	if (!mem)
-		return 1;
-	/* A record near the size limit is cut: the reject must always fit. */
-	record.n = WEIR_MIN(record.n, (size_t)n->task->record_max / 2);
-	weir_build_begin(&b, mem, WEIR_MIN(cap, n->task->record_max), &rejects_schema);
-	weir_build_str(&b, REJ_REASON, weir_str_c(reason));
-	weir_build_str(&b, REJ_STEP, weir_str_c(n->step_name));
-	if (source)
-		weir_build_str(&b, REJ_SOURCE, weir_str_c(source));
-	else
-		weir_build_null(&b, REJ_SOURCE);
 	if (line)
 		weir_build_i64(&b, REJ_LINE, (int64_t)line);
 	else
@@ -187,10 +239,7 @@ int weir_node_reject_text(struct weir_node *n, int reject_port, const char *reas
 		weir_build_i64(&b, REJ_OFFSET, offset);
 	else
 		weir_build_null(&b, REJ_OFFSET);
-	weir_build_str(&b, REJ_RECORD, record);
-	weir_assert(weir_build_end(&b));
-	weir_port_keep(p, weir_frame_stride(b.f));
-	weir_port_push(p, b.f);
-	n->rejects++;
+	weir_build_str(&b, REJ_RECORD, text_cut(record, reject_room(&b)));
+	reject_end(n, reject_port, &b);
 	return 0;
 }
