@@ -32,6 +32,18 @@ int weir_cli_usage(const char *verb, const char *fmt, ...)
 	return WEIR_EXIT_USAGE;
 }
 
+int weir_cli_bad_option(const char *verb, int c, char **argv)
+{
+	const char *arg = argv[optind - 1];
+
+	if (c == ':')
+		return weir_cli_usage(verb, "`%s` needs a value", arg);
+	/* Of letters only the one is wrong; it may stand between others. */
+	if (optopt && strncmp(arg, "--", 2))
+		return weir_cli_usage(verb, "unknown option `-%c`", optopt);
+	return weir_cli_usage(verb, "unknown option `%s`", arg);
+}
+
 bool weir_cli_output(const char *verb, const char *arg, bool *ret_json)
 {
 	*ret_json = !strcmp(arg, "json");
@@ -96,7 +108,9 @@ int weir_cli_load(const char *verb, const char *file, bool json, struct weir_reg
 
 	if (r == 0)
 		return 0;
-	if (r != WEIR_E_CONFIG)
+	if (r != WEIR_E_CONFIG && json)
+		weir_diag(&diags, (struct weir_doc_pos){0, 0}, "%s", err.text);
+	else if (r != WEIR_E_CONFIG)
 		return weir_cli_error(WEIR_EXIT_FILE, verb, "%s", err.text);
 	print_diags(file, &diags, json);
 	return WEIR_EXIT_FILE;

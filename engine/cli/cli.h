@@ -34,6 +34,9 @@ int weir_cli_error(int code, const char *verb, const char *fmt, ...) weir_printf
 /* Usage error: text, then where help is. */
 int weir_cli_usage(const char *verb, const char *fmt, ...) weir_printf_like(2, 3);
 
+/* What getopt_long() did not take: c is '?', or ':' (its letters begin with a colon). WEIR_EXIT_USAGE. */
+int weir_cli_bad_option(const char *verb, int c, char **argv);
+
 /* "text" or "json". false: neither (message printed). */
 bool weir_cli_output(const char *verb, const char *arg, bool *ret_json);
 

@@ -14,13 +14,13 @@ int weir_cmd_check(int argc, char **argv)
 	bool json = false;
 	int c, worst = WEIR_EXIT_OK;
 
-	while ((c = getopt_long(argc, argv, "o:h", options, NULL)) >= 0) {
+	while ((c = getopt_long(argc, argv, ":o:h", options, NULL)) >= 0) {
 		if (c == 'h') {
 			fputs(usage, stdout);
 			return WEIR_EXIT_OK;
 		}
 		if (c != 'o')
-			return weir_cli_usage("check", "unknown option");
+			return weir_cli_bad_option("check", c, argv);
 		if (!weir_cli_output("check", optarg, &json))
 			return WEIR_EXIT_USAGE;
 	}

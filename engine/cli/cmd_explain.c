@@ -202,7 +202,7 @@ int weir_cmd_explain(int argc, char **argv)
 	uint64_t v;
 	int c;
 
-	while ((c = getopt_long(argc, argv, "o:h", options, NULL)) >= 0) {
+	while ((c = getopt_long(argc, argv, ":o:h", options, NULL)) >= 0) {
 		switch (c) {
 		case 'd':
 			dot = true;
@@ -226,7 +226,7 @@ int weir_cmd_explain(int argc, char **argv)
 			fputs(usage, stdout);
 			return WEIR_EXIT_OK;
 		default:
-			return weir_cli_usage("explain", "unknown option");
+			return weir_cli_bad_option("explain", c, argv);
 		}
 	}
 	if (optind + 1 != argc)

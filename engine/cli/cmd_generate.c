@@ -92,7 +92,7 @@ static int parse(struct generate *g, int argc, char **argv)
 						{0}};
 	int c, r = 0;
 
-	while (r == 0 && (c = getopt_long(argc, argv, "h", options, NULL)) >= 0) {
+	while (r == 0 && (c = getopt_long(argc, argv, ":h", options, NULL)) >= 0) {
 		const char *verb = "generate";
 		bool ok = true;
 
@@ -137,7 +137,7 @@ static int parse(struct generate *g, int argc, char **argv)
 			fputs(usage, stdout);
 			return -1;
 		default:
-			return weir_cli_usage(verb, "unknown option");
+			return weir_cli_bad_option(verb, c, argv);
 		}
 		if (!ok)
 			return WEIR_EXIT_USAGE;

@@ -96,7 +96,7 @@ static int parse(struct run *run, int argc, char **argv)
 	uint64_t v;
 	int c;
 
-	while ((c = getopt_long(argc, argv, "qo:h", options, NULL)) >= 0) {
+	while ((c = getopt_long(argc, argv, ":qo:h", options, NULL)) >= 0) {
 		switch (c) {
 		case 'f':
 			run->opt.fresh = true;
@@ -141,7 +141,7 @@ static int parse(struct run *run, int argc, char **argv)
 			fputs(usage, stdout);
 			return -1;
 		default:
-			return weir_cli_usage("run", "unknown option");
+			return weir_cli_bad_option("run", c, argv);
 		}
 	}
 	if (optind + 1 != argc)

@@ -43,13 +43,13 @@ int weir_cmd_status(int argc, char **argv)
 	size_t n, shown = 0;
 	int c, worst = 0;
 
-	while ((c = getopt_long(argc, argv, "o:h", options, NULL)) >= 0) {
+	while ((c = getopt_long(argc, argv, ":o:h", options, NULL)) >= 0) {
 		if (c == 'h') {
 			fputs(usage, stdout);
 			return WEIR_EXIT_OK;
 		}
 		if (c != 'o')
-			return weir_cli_usage("status", "unknown option");
+			return weir_cli_bad_option("status", c, argv);
 		if (!weir_cli_output("status", optarg, &json))
 			return WEIR_EXIT_USAGE;
 	}

@@ -59,7 +59,7 @@ int weir_cmd_tap(int argc, char **argv)
 	bool json;
 	int c, fd, r;
 
-	while ((c = getopt_long(argc, argv, "o:h", options, NULL)) >= 0) {
+	while ((c = getopt_long(argc, argv, ":o:h", options, NULL)) >= 0) {
 		switch (c) {
 		case 'n':
 			if (!weir_cli_count("tap", "--count", optarg, 1, INT64_MAX, &count))
@@ -73,7 +73,7 @@ int weir_cmd_tap(int argc, char **argv)
 			fputs(usage, stdout);
 			return WEIR_EXIT_OK;
 		default:
-			return weir_cli_usage("tap", "unknown option");
+			return weir_cli_bad_option("tap", c, argv);
 		}
 	}
 	if (optind == argc || argc - optind > 2)

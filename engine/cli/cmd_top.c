@@ -75,7 +75,7 @@ int weir_cmd_top(int argc, char **argv)
 	bool json = false;
 	int c, fd, r;
 
-	while ((c = getopt_long(argc, argv, "o:h", options, NULL)) >= 0) {
+	while ((c = getopt_long(argc, argv, ":o:h", options, NULL)) >= 0) {
 		switch (c) {
 		case 'i':
 			if (!weir_cli_count("top", "--interval", optarg, 1, 3600, &interval))
@@ -93,7 +93,7 @@ int weir_cmd_top(int argc, char **argv)
 			fputs(usage, stdout);
 			return WEIR_EXIT_OK;
 		default:
-			return weir_cli_usage("top", "unknown option");
+			return weir_cli_bad_option("top", c, argv);
 		}
 	}
 	if (argc - optind > 1)

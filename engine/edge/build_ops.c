@@ -7,7 +7,7 @@
 #include "engine/edge/regex.h"
 
 /* Reads the head of the first file. */
-static int read_head(struct weir_byte_input *in, struct weir_region *region,
+static int read_head(struct weir_byte_input *in, const char *path, struct weir_region *region,
 		     struct weir_schema **ret_schema, const char ***ret_name, uint32_t *ret_count,
 		     struct weir_err *err)
 {
@@ -20,12 +20,14 @@ static int read_head(struct weir_byte_input *in, struct weir_region *region,
 			return r;
 		weir_input_window(in, &w);
 		if (r == WEIR_INPUT_END || r == WEIR_INPUT_WAIT)
-			return weir_err_set(err, WEIR_E_FORMAT, "no raw head in it");
-		r = weir_raw_head_parse(w.p, w.n, region, ret_schema, ret_name, ret_count, &head, err);
-		if (r != WEIR_E_TOO_SMALL)
-			return r;
-		if (w.eof)
-			return weir_err_set(err, WEIR_E_FORMAT, "the raw head is cut short");
+			return weir_err_set(err, WEIR_E_FORMAT, "%s: no raw head in it", path);
+		r = weir_raw_head_parse(w.p, w.n, region, ret_schema, ret_name, ret_count, &head,
+					err);
+		if (r == WEIR_E_TOO_SMALL && !w.eof)
+			continue;
+		if (r == WEIR_E_TOO_SMALL)
+			weir_err_set(err, WEIR_E_FORMAT, "the raw head is cut short");
+		return r < 0 ? weir_err_prefix(err, "%s", path) : r;
 	}
 }
 
@@ -40,7 +42,7 @@ static int raw_schemas(void *ctx, const char *path, struct weir_region *region,
 	(void)ctx;
 	if (r < 0)
 		return r;
-	r = read_head(in, region, ret_schema, ret_name, ret_count, err);
+	r = read_head(in, path, region, ret_schema, ret_name, ret_count, err);
 	weir_input_close(in);
 	return r;
 }
