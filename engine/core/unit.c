@@ -33,16 +33,18 @@ static uint32_t rate_budget(struct weir_source *s, uint64_t now)
 	return (uint32_t)WEIR_MIN(due, (uint64_t)WEIR_BATCH_ROWS);
 }
 
-static void tell_watermark(struct weir_node *n, struct weir_source *s, uint64_t now, bool quiet)
+/* true: a watermark is on its way. */
+static bool tell_watermark(struct weir_node *n, struct weir_source *s, uint64_t now, bool quiet)
 {
 	if (!s->timed || s->watermark == WEIR_TIME_MIN || s->watermark <= n->watermark)
-		return;
+		return false;
 	if (!quiet && s->rows - s->rows_told < WEIR_WATERMARK_ROWS &&
 	    now - s->told_ns < WEIR_WATERMARK_NS)
-		return;
+		return false;
 	s->rows_told = s->rows;
 	s->told_ns = now;
 	control(n, WEIR_FRAME_WATERMARK, s->watermark);
+	return true;
 }
 
 static int source_turn(struct weir_unit *u)
@@ -77,10 +79,7 @@ static int source_turn(struct weir_unit *u)
 		u->wait_until_ns = now + s->wait_ns;
 	/* Rows just emitted are still in the batches behind; a control has to come after them. */
 	if (s->rows == before) {
-		uint64_t told = s->told_ns;
-
-		tell_watermark(n, s, now, true);
-		if (s->told_ns != told)
+		if (tell_watermark(n, s, now, true))
 			return 1;
 		if (s->idle_ns && !s->idle && now - s->active_ns >= (uint64_t)s->idle_ns) {
 			s->idle = true;
