@@ -249,8 +249,11 @@ static void say_start(struct run *run)
 static int start(struct run *run, struct weir_err *err)
 {
 	const char *metrics = run->metrics_arg ? run->metrics_arg : run->p->metrics;
-	int r = weir_engine_open(run->p, &run->opt, &run->e, err);
+	/* First of all: sinks may replace files that belong to a pipeline of this name. */
+	int r = weir_control_open(run->p->name, &run->control, err);
 
+	if (r == 0)
+		r = weir_engine_open(run->p, &run->opt, &run->e, err);
 	if (r < 0)
 		return r;
 	run->stats = weir_engine_stats_new(run->e, &run->region);
@@ -259,7 +262,7 @@ static int start(struct run *run, struct weir_err *err)
 		if (r < 0)
 			return r;
 	}
-	r = weir_control_start(run->e, weir_metrics_address(run->metrics), &run->control, err);
+	r = weir_control_serve(run->control, run->e, weir_metrics_address(run->metrics), err);
 	if (r < 0)
 		return r;
 	say_start(run);

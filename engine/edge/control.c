@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -22,6 +23,7 @@
 #define CLIENTS_MAX 16
 #define LINE_MAX_BYTES 4096
 #define TAP_MS 20
+#define TAP_BYTES ((size_t)96 << 10) /* fits a socket buffer that poll() calls writable */
 #define TAP_FRAMES 512 /* at most so many records each time we look */
 
 struct client {
@@ -36,6 +38,7 @@ struct weir_control {
 	struct weir_engine *e;
 	const char *metrics;
 	pthread_t thread;
+	bool serving, bound;
 	int listen_fd, stop_fd;
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)];
 	struct client client[CLIENTS_MAX];
@@ -206,9 +209,16 @@ static void tap_frame(void *ctx, const struct weir_frame *f, const struct weir_s
 /* false: done or gone. */
 static bool pump_tap(struct weir_control *ctl, struct client *c)
 {
-	struct tap_out o = {.c = c, .buf = weir_buf_of(ctl->out, ctl->out_cap)};
+	size_t record = (size_t)weir_engine_pipeline(ctl->e)->record_max * 2;
+	struct tap_out o = {.c = c,
+			    .buf = weir_buf_of(ctl->out, WEIR_MIN(ctl->out_cap,
+								  WEIR_MAX(TAP_BYTES, record)))};
+	struct pollfd p = {.fd = c->fd, .events = POLLOUT};
 	uint64_t dropped = 0;
 
+	/* A reader that stands still keeps its tap; what it misses is dropped at the ring. */
+	if (poll(&p, 1, 0) <= 0 || !(p.revents & POLLOUT))
+		return true;
 	weir_engine_tap_read(ctl->e, tap_frame, &o, TAP_FRAMES, &dropped);
 	if (o.buf.len && !send_all(c, o.buf.p, o.buf.len))
 		return false;
@@ -268,6 +278,10 @@ static void *control_main(void *arg)
 		if (p[1].revents)
 			accept_client(ctl);
 	}
+	/* The last records of a pipeline that came to its end. */
+	for (uint32_t i = 0; i < ctl->count; i++)
+		if (ctl->client[i].tapping)
+			pump_tap(ctl, &ctl->client[i]);
 	while (ctl->count)
 		drop(ctl, 0);
 	return NULL;
@@ -284,21 +298,23 @@ static bool answers(const struct sockaddr_un *un)
 	return yes;
 }
 
-static int open_socket(struct weir_control *ctl, const char *name, struct weir_err *err)
+/* Two that start at once: one after the other looks, replaces and binds. */
+static int lock_folder(const char *folder)
 {
-	struct sockaddr_un un = {.sun_family = AF_UNIX};
-	char dir[sizeof(un.sun_path)];
-	mode_t mask;
-	int r = weir_run_socket(name, ctl->path, sizeof(ctl->path), err);
+	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 
-	if (r < 0)
-		return r;
-	weir_run_dir(dir, sizeof(dir));
-	if (mkdir(dir, 0700) && errno != EEXIST)
-		return weir_err_set(err, -errno, "cannot create %s: %s (WEIR_RUN_DIR names another)",
-				    dir, weir_strerror(-errno));
-	strcpy(un.sun_path, ctl->path);
-	if (answers(&un))
+	while (fd >= 0 && flock(fd, LOCK_EX) && errno == EINTR)
+		;
+	return fd;
+}
+
+static int bind_socket(struct weir_control *ctl, const char *name, const struct sockaddr_un *un,
+		       struct weir_err *err)
+{
+	mode_t mask;
+	int r;
+
+	if (answers(un))
 		return weir_err_set(err, WEIR_E_BUSY,
 				    "a pipeline `%s` runs already on this host (%s answers)", name,
 				    ctl->path);
@@ -307,47 +323,70 @@ static int open_socket(struct weir_control *ctl, const char *name, struct weir_e
 	if (ctl->listen_fd < 0)
 		return weir_err_set(err, -errno, "cannot open a socket: %s", weir_strerror(-errno));
 	mask = umask(0177);
-	r = bind(ctl->listen_fd, (struct sockaddr *)&un, sizeof(un)) || listen(ctl->listen_fd, 16) ?
-		    -errno :
-		    0;
+	r = bind(ctl->listen_fd, (const struct sockaddr *)un, sizeof(*un)) ? -errno : 0;
 	umask(mask);
-	if (r < 0)
-		return weir_err_set(err, r, "cannot listen on %s: %s", ctl->path, weir_strerror(r));
-	return 0;
+	ctl->bound = r == 0;
+	if (r == 0 && listen(ctl->listen_fd, 16))
+		r = -errno;
+	return r < 0 ? weir_err_set(err, r, "cannot listen on %s: %s", ctl->path, weir_strerror(r))
+		     : 0;
 }
 
-int weir_control_start(struct weir_engine *keep_e, const char *keep_metrics,
-		       struct weir_control **ret, struct weir_err *err)
+static int open_socket(struct weir_control *ctl, const char *name, struct weir_err *err)
+{
+	struct sockaddr_un un = {.sun_family = AF_UNIX};
+	char dir[sizeof(un.sun_path)];
+	int r = weir_run_socket(name, ctl->path, sizeof(ctl->path), err), lock;
+
+	if (r < 0)
+		return r;
+	weir_run_dir(dir, sizeof(dir));
+	if (mkdir(dir, 0700) && errno != EEXIST)
+		return weir_err_set(err, -errno, "cannot create %s: %s (WEIR_RUN_DIR names another)",
+				    dir, weir_strerror(-errno));
+	strcpy(un.sun_path, ctl->path);
+	lock = lock_folder(dir);
+	r = bind_socket(ctl, name, &un, err);
+	if (lock >= 0)
+		close(lock);
+	return r;
+}
+
+int weir_control_open(const char *pipeline, struct weir_control **ret, struct weir_err *err)
 {
 	struct weir_control *ctl = calloc(1, sizeof(*ctl));
 	int r;
 
 	if (!ctl)
 		return weir_err_set(err, -ENOMEM, "out of memory");
-	ctl->e = keep_e;
-	ctl->metrics = keep_metrics;
 	ctl->listen_fd = -1;
-	weir_region_init(&ctl->region, &weir_heap_mem);
-	ctl->stats = weir_engine_stats_new(keep_e, &ctl->region);
-	ctl->out_cap = WEIR_MAX((size_t)1 << 20, (size_t)ctl->stats->step_count * 1024);
-	ctl->out = weir_region_alloc(&ctl->region, ctl->out_cap);
 	ctl->stop_fd = eventfd(0, EFD_CLOEXEC);
-	r = open_socket(ctl, weir_engine_pipeline(keep_e)->name, err);
-	if (r == 0) {
-		r = -pthread_create(&ctl->thread, NULL, control_main, ctl);
-		if (r)
-			weir_err_set(err, r, "cannot start the control thread: %s",
-				     weir_strerror(r));
-	}
+	weir_region_init(&ctl->region, &weir_heap_mem);
+	r = ctl->stop_fd < 0 ? weir_err_set(err, -errno, "cannot open an event: %s",
+					    weir_strerror(-errno))
+			     : open_socket(ctl, pipeline, err);
 	if (r < 0) {
-		if (ctl->listen_fd >= 0)
-			close(ctl->listen_fd);
-		close(ctl->stop_fd);
-		weir_region_fini(&ctl->region);
-		free(ctl);
+		weir_control_stop(ctl);
 		return r;
 	}
 	*ret = ctl;
+	return 0;
+}
+
+int weir_control_serve(struct weir_control *ctl, struct weir_engine *keep_e,
+		       const char *keep_metrics, struct weir_err *err)
+{
+	int r;
+
+	ctl->e = keep_e;
+	ctl->metrics = keep_metrics;
+	ctl->stats = weir_engine_stats_new(keep_e, &ctl->region);
+	ctl->out_cap = WEIR_MAX((size_t)1 << 20, (size_t)ctl->stats->step_count * 1024);
+	ctl->out = weir_region_alloc(&ctl->region, ctl->out_cap);
+	r = -pthread_create(&ctl->thread, NULL, control_main, ctl);
+	if (r < 0)
+		return weir_err_set(err, r, "cannot start the control thread: %s", weir_strerror(r));
+	ctl->serving = true;
 	return 0;
 }
 
@@ -357,11 +396,14 @@ void weir_control_stop(struct weir_control *ctl)
 
 	if (!ctl)
 		return;
-	if (write(ctl->stop_fd, &one, sizeof(one)) == sizeof(one))
+	if (ctl->serving && write(ctl->stop_fd, &one, sizeof(one)) == sizeof(one))
 		pthread_join(ctl->thread, NULL);
-	unlink(ctl->path);
-	close(ctl->listen_fd);
-	close(ctl->stop_fd);
+	if (ctl->bound)
+		unlink(ctl->path);
+	if (ctl->listen_fd >= 0)
+		close(ctl->listen_fd);
+	if (ctl->stop_fd >= 0)
+		close(ctl->stop_fd);
 	weir_region_fini(&ctl->region);
 	free(ctl);
 }

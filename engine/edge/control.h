@@ -16,9 +16,12 @@
 
 struct weir_control;
 
-/* WEIR_E_BUSY when a pipeline of this name runs already. metrics: address for the status, or "". */
-int weir_control_start(struct weir_engine *keep_e, const char *keep_metrics,
-		       struct weir_control **ret, struct weir_err *err);
+/* Claims the name of a pipeline, before anything else of it is touched: WEIR_E_BUSY when a pipeline of this
+ * name runs already. Clients wait until weir_control_serve(). */
+int weir_control_open(const char *pipeline, struct weir_control **ret, struct weir_err *err);
+/* Answers clients from now on. metrics: address for the status, or "". */
+int weir_control_serve(struct weir_control *c, struct weir_engine *keep_e, const char *keep_metrics,
+		       struct weir_err *err);
 /* Removes the socket. NULL is fine. */
 void weir_control_stop(struct weir_control *c);
 
