@@ -217,6 +217,13 @@ check: tests
 	@tests/lib/run.sh $(B) check $(UNIT_BIN) $(MODEL_BIN) $(REPLAY_BIN) $(STRESS_BIN) \
 		$(sort $(wildcard tests/e2e/test_*.sh))
 
+# pytest with pytest-json-report over the same programs: build/pytest_results.json
+pytest-report: deps-test
+	@$(MAKE) --no-print-directory tests
+	@tests/lib/pytest.sh $(B) $(UNIT_BIN) $(MODEL_BIN) $(REPLAY_BIN) $(STRESS_BIN) \
+		$(sort $(wildcard tests/e2e/test_*.sh))
+.PHONY: pytest-report
+
 test: deps-test
 	@$(MAKE) --no-print-directory check
 

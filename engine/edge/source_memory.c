@@ -17,6 +17,8 @@ struct source_memory {
 	size_t *file_end; /* where each file ends in data */
 	uint32_t files, file;
 	uint64_t loops_left;
+	struct weir_frame **frame; /* raw: all of them */
+	size_t frames, frame_cap;
 	/* Event times go on from round to round, so that a repeated stream is one long stream. */
 	int64_t first_ns, last_ns, shift_ns;
 };
@@ -71,49 +73,76 @@ static int read_all(struct source_memory *o, struct weir_byte_input *in, struct 
 	}
 }
 
-/* Only raw input is shifted: its frames lie in our memory, and the decoder sets the time again on the next
- * round. The field the time was taken from stays as it is. */
-static void follow_time(struct source_memory *o, const struct weir_frame *f)
+/*
+ * Raw: every frame is checked once, at the start; from then on rows are pointers into our memory. Only
+ * raw input is shifted in time on later rounds: the field the time was taken from stays as it is.
+ */
+static int index_raw(struct weir_node *n, struct source_memory *o)
 {
-	if (o->shift_ns) {
-		((struct weir_frame *)(uintptr_t)f)->time_ns += o->shift_ns;
-		return;
+	for (uint32_t file = 0; file < o->files; file++) {
+		size_t at = file ? WEIR_ALIGN_UP(o->file_end[file - 1], (size_t)8) : 0;
+
+		weir_decoder_restart(o->r.decoder);
+		for (;;) {
+			const struct weir_frame *f;
+			struct weir_decoded d;
+			int r = weir_raw_next(o->r.decoder, o->data + at, o->file_end[file] - at, true, &f,
+					      &d, &n->task->err);
+
+			if (r < 0)
+				return r;
+			if (d.kind == WEIR_DECODE_MORE)
+				break;
+			if (d.kind == WEIR_DECODE_REJECT)
+				return weir_err_set(&n->task->err, WEIR_E_REJECT, "%s: record %llu: %s",
+						    o->r.spec->path, (unsigned long long)d.line, d.reason);
+			at += d.consumed;
+			if (!f)
+				continue;
+			if (o->frames == o->frame_cap) {
+				size_t cap = WEIR_MAX(o->frame_cap * 2, (size_t)65536);
+				struct weir_frame **list = realloc(o->frame, cap * sizeof(*list));
+
+				if (!list)
+					return weir_err_set(&n->task->err, WEIR_E_LIMIT, "out of memory");
+				o->frame = list;
+				o->frame_cap = cap;
+			}
+			o->frame[o->frames++] = (struct weir_frame *)(uintptr_t)f;
+			o->first_ns = WEIR_MIN(o->first_ns, f->time_ns);
+			o->last_ns = WEIR_MAX(o->last_ns, f->time_ns);
+		}
 	}
-	o->first_ns = WEIR_MIN(o->first_ns, f->time_ns);
-	o->last_ns = WEIR_MAX(o->last_ns, f->time_ns);
+	return 0;
 }
 
-/* Raw: the frames are used where they are. */
-static int emit_raw(struct weir_node *n, struct source_memory *o, size_t end)
+static int run_raw(struct weir_node *n, struct source_memory *o)
 {
 	struct weir_source *s = &o->r.source;
 	uint32_t room = s->budget;
 
+	if (o->at == o->frames) {
+		if (o->loops_left <= 1 || o->frames == 0) {
+			s->ended = true;
+			return 1;
+		}
+		o->loops_left--;
+		o->at = 0;
+		o->shift_ns = s->timed ? o->last_ns - o->first_ns + 1 : 0;
+	}
 	for (uint32_t i = 0; i < o->r.stream_count; i++)
 		room = WEIR_MIN(room, weir_port_room(&n->port[i]));
-	while (room) {
-		const struct weir_frame *f;
-		struct weir_decoded d;
-		int r = weir_raw_next(o->r.decoder, o->data + o->at, end - o->at, true, &f, &d,
-				      &n->task->err);
+	room = (uint32_t)WEIR_MIN((size_t)room, o->frames - o->at);
+	for (uint32_t i = 0; i < room; i++) {
+		struct weir_frame *f = o->frame[o->at + i];
 
-		if (r < 0)
-			return r;
-		if (d.kind == WEIR_DECODE_MORE)
-			return WEIR_RECORDS_MORE;
-		if (d.kind == WEIR_DECODE_REJECT)
-			return weir_err_set(&n->task->err, WEIR_E_REJECT, "step `%s`: record %llu: %s",
-					    n->step_name, (unsigned long long)d.line, d.reason);
-		o->at += d.consumed;
-		if (!f)
-			continue;
-		follow_time(o, f);
-		weir_port_push(&n->port[o->r.stream_port[d.stream]], f);
+		f->time_ns += o->shift_ns;
+		weir_port_push(&n->port[f->stream], f);
 		weir_source_saw(s, f->time_ns);
-		s->rows++;
-		room--;
 	}
-	return WEIR_RECORDS_BUDGET;
+	o->at += room;
+	s->rows += room;
+	return room > 0;
 }
 
 static int source_memory_run(struct weir_node *n)
@@ -122,30 +151,25 @@ static int source_memory_run(struct weir_node *n)
 	size_t end, used;
 	int r;
 
+	if (o->r.spec->format == WEIR_FORMAT_RAW)
+		return run_raw(n, o);
 	if (o->file == o->files) {
 		if (o->loops_left <= 1) {
 			o->r.source.ended = true;
 			return 1;
 		}
 		o->loops_left--;
-		if (o->last_ns >= o->first_ns)
-			o->shift_ns += o->last_ns - o->first_ns + 1;
 		o->file = 0;
 		o->at = 0;
 		weir_decoder_restart(o->r.decoder);
 	}
 	o->r.fresh = true;
 	end = o->file_end[o->file];
-	if (o->r.spec->format == WEIR_FORMAT_RAW) {
-		r = emit_raw(n, o, end);
-	} else {
-		r = weir_records_emit(&o->r, n, o->data + o->at, end - o->at, true, o->r.spec->path,
-				      (int64_t)o->at, &used);
-		if (r > 0)
-			o->at += used;
-	}
+	r = weir_records_emit(&o->r, n, o->data + o->at, end - o->at, true, o->r.spec->path,
+			      (int64_t)o->at, &used);
 	if (r < 0)
 		return r;
+	o->at += used;
 	if (r == WEIR_RECORDS_MORE) {
 		o->file++;
 		if (o->file < o->files) {
@@ -160,6 +184,7 @@ static void source_memory_fini(struct weir_node *n)
 {
 	struct source_memory *o = n->op;
 
+	free(o->frame);
 	if (o->data)
 		munmap(o->data, o->cap);
 }
@@ -192,6 +217,8 @@ int weir_source_memory_open(struct weir_node *n, const struct weir_conn_env *env
 		r = read_all(o, in, &n->task->err);
 		weir_input_close(in);
 	}
+	if (r == 0 && s->format == WEIR_FORMAT_RAW)
+		r = index_raw(n, o);
 	if (r < 0)
 		weir_err_prefix(&n->task->err, "step `%s`", n->step_name);
 	return r;

@@ -1,0 +1,46 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+# All benchmarks, or those named: run.sh [ring] [hop] [count] [nexmark] [latency] [json] [instructions]
+# Results also go to build/perf/ as JSON lines, headed by machine and commit.
+set -eu
+cd "$(dirname "$0")/.."
+sh tests/lib/deps.sh build bench
+[ $# -gt 0 ] || set -- ring json count nexmark hop latency instructions
+b=build/release
+out=build/perf
+mkdir -p "$out"
+make -s all
+machine() {
+	cpu=$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1)
+	echo "machine: $(nproc) x $cpu, $(sed -n 's/^PRETTY_NAME=//p' /etc/os-release | tr -d '"'), kernel $(uname -r)"
+	echo "huge pages: $(sed -n 's/^HugePages_Free: *//p' /proc/meminfo) free of 2 MiB"
+	echo "commit: $(git rev-parse --short HEAD 2>/dev/null || echo unknown)$(git diff --quiet 2>/dev/null || echo ' with changes')"
+	echo "load before: $(cut -d' ' -f1-3 /proc/loadavg)"
+}
+machine | tee "$out/machine.txt"
+for what in "$@"; do
+	echo
+	case $what in
+	ring)
+		make -s $b/perf/ring_bench
+		$b/perf/ring_bench --json "$out/ring.jsonl"
+		;;
+	json)
+		make -s $b/perf/json_bench
+		[ -f "$out/bid.jsonl" ] || $b/bin/weir generate nexmark --events 500000 --only bid --out "$out/bid.jsonl"
+		echo "JSON lines of Nexmark bids into values, one core"
+		$b/perf/json_bench "$out/bid.jsonl" 9 2>"$out/json.jsonl"
+		;;
+	count | nexmark | hop | latency)
+		make -s $b/perf/hop_bench $b/perf/probe.so
+		python3 perf/e2e/bench.py "$what" $b "$out"
+		;;
+	instructions)
+		perf/e2e/instructions.sh $b "$out"
+		;;
+	*)
+		echo "run.sh: ring, hop, count, nexmark, latency, json or instructions" >&2
+		exit 2
+		;;
+	esac
+done
