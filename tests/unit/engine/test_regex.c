@@ -109,10 +109,8 @@ static void test_regex_limits(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-	cmocka_unit_test(test_regex_groups),
-	cmocka_unit_test(test_regex_empty_subject),
-	cmocka_unit_test(test_regex_utf8),
-	cmocka_unit_test(test_regex_bad_patterns),
+	cmocka_unit_test(test_regex_groups), cmocka_unit_test(test_regex_empty_subject),
+	cmocka_unit_test(test_regex_utf8),   cmocka_unit_test(test_regex_bad_patterns),
 	cmocka_unit_test(test_regex_limits),
 };
 
