@@ -14,6 +14,8 @@
 #include "engine/edge/regex.h"
 #include "engine/edge/status.h"
 
+#define METRICS_DEFAULT "127.0.0.1:9464"
+
 static const char usage[] =
 	"usage: weir run [options] FILE\n"
 	"\n"
@@ -23,7 +25,8 @@ static const char usage[] =
 	"  --fresh              replace results of an earlier run in the sinks' directories\n"
 	"  --workers N          worker threads (default: the file's, else one per allowed core)\n"
 	"  --idle adaptive|poll what a worker without work does (default adaptive: spin, yield, sleep)\n"
-	"  --metrics ADDR|off   serve /metrics there (default: the file's; 127.0.0.1:0 picks a port)\n"
+	"  --metrics ADDR|off   serve /metrics there (default: the file's, else 127.0.0.1:9464, or any free\n"
+	"                       port when that one is taken; port 0 picks one)\n"
 	"  --no-huge            do not look for huge pages\n"
 	"  --no-pin             do not pin workers to cores\n"
 	"  --segment PATH       keep the shared segment in a file (hugetlbfs or any) instead of a memfd\n"
@@ -257,7 +260,14 @@ static int start(struct run *run, struct weir_err *err)
 	if (r < 0)
 		return r;
 	run->stats = weir_engine_stats_new(run->e, &run->region);
-	if (metrics && *metrics && strcmp(metrics, "off")) {
+	if (!metrics) {
+		/* Nobody asked: a taken port is no reason not to run. */
+		r = weir_metrics_start(run->e, METRICS_DEFAULT, &run->metrics, err);
+		if (r < 0)
+			r = weir_metrics_start(run->e, "127.0.0.1:0", &run->metrics, err);
+		if (r < 0)
+			weir_log(WEIR_LOG_WARN, "no metrics", "reason", err->text, NULL);
+	} else if (*metrics && strcmp(metrics, "off")) {
 		r = weir_metrics_start(run->e, metrics, &run->metrics, err);
 		if (r < 0)
 			return r;
@@ -307,7 +317,7 @@ int weir_cmd_run(int argc, char **argv)
 			wait_for_end(&run, &err, &r);
 			pthread_kill(run.signals, SIGUSR1);
 			pthread_join(run.signals, NULL);
-			if (!run.quiet || r < 0)
+			if (!run.quiet || run.json || r < 0)
 				print_summary(&run, r);
 		}
 		if (r < 0)

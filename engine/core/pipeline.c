@@ -75,8 +75,10 @@ static void read_name(struct weir_build *b, const struct weir_doc *doc)
 
 static void read_metrics(struct weir_build *b, const struct weir_doc *doc)
 {
-	if (doc->kind == WEIR_DOC_SCALAR && weir_str_is(doc->text, "off"))
+	if (doc->kind == WEIR_DOC_SCALAR && weir_str_is(doc->text, "off")) {
+		b->p->metrics = "";
 		return;
+	}
 	weir_value_address(b, doc, "metrics", &b->p->metrics);
 }
 
@@ -137,7 +139,7 @@ static void read_settings(struct weir_build *b, const struct weir_doc *doc)
 	b->p->parallelism = s.parallelism;
 	b->p->ring_bytes = s.ring_bytes;
 	b->p->record_max = (uint32_t)s.record_bytes;
-	b->p->metrics = "";
+	b->p->metrics = NULL;
 	if (name)
 		read_name(b, name);
 	if (metrics)

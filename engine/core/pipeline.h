@@ -235,7 +235,7 @@ struct weir_pipeline {
 	uint32_t parallelism; /* default of the steps; 0: the planner chooses */
 	uint64_t ring_bytes;  /* of each ring; default 1 MiB */
 	uint32_t record_max;  /* bytes; default 64 KiB */
-	const char *metrics;  /* listen address, default "127.0.0.1:0" is off unless asked; "" off */
+	const char *metrics;  /* listen address; "" off; NULL: not said (the engine's default) */
 	uint32_t step_count;
 	struct weir_step *step; /* inputs before users: topological order */
 };

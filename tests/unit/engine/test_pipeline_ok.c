@@ -118,7 +118,7 @@ static void test_pipeline_quakes(void **state)
 	assert_int_equal(p->parallelism, 0);
 	assert_int_equal(p->ring_bytes, 1 << 20);
 	assert_int_equal(p->record_max, 64 << 10);
-	assert_string_equal(p->metrics, "");
+	assert_null(p->metrics);
 	assert_int_equal(p->step_count, 4);
 	expect_edges(p, "readings>felt felt>per_network per_network>out ");
 
