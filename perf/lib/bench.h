@@ -316,6 +316,11 @@ static inline double bench_samples_quantile(struct bench_samples *s, int cls, do
 	return s->v[cls][i < s->n[cls] ? i : s->n[cls] - 1];
 }
 
+static inline double bench_larger(double a, double b)
+{
+	return a > b ? a : b;
+}
+
 static inline double bench_samples_median(struct bench_samples *s, int cls)
 {
 	return bench_samples_quantile(s, cls, 0.5);
