@@ -28,30 +28,32 @@ struct weir_decoder_spec {
 	struct weir_csv_options csv;
 	uint32_t stream_count;
 	const struct weir_schema *const *schema; /* of each stream; keeps */
-	const char *const *stream_name;		 /* keeps; [0] may be NULL with one stream */
-	const char *type_field; /* jsonl, several streams: member that names the stream; else NULL */
+	const char *const *stream_name; /* keeps; [0] may be NULL with one stream */
+	const char
+		*type_field; /* jsonl, several streams: member that names the stream; else NULL */
 	const int32_t *time_field; /* of each stream, -1: untimed */
 	bool want[WEIR_STREAMS_MAX]; /* streams somebody listens to; others are skipped early */
-	uint32_t text_max; /* a record with more bytes of text is a reject; 0: 1 MiB. The window must
+	uint32_t
+		text_max; /* a record with more bytes of text is a reject; 0: 1 MiB. The window must
 			    * be able to hold as many bytes. */
 };
 
 struct weir_decoder;
 
 enum weir_decode_kind {
-	WEIR_DECODE_MORE = 0,   /* no complete record in the window (with eof: nothing is left) */
+	WEIR_DECODE_MORE = 0, /* no complete record in the window (with eof: nothing is left) */
 	WEIR_DECODE_RECORD = 1, /* frame built */
-	WEIR_DECODE_SKIP = 2,   /* header, empty line, record of a stream nobody wants */
+	WEIR_DECODE_SKIP = 2, /* header, empty line, record of a stream nobody wants */
 	WEIR_DECODE_REJECT = 3, /* reason set; go on behind it */
 };
 
 struct weir_decoded {
 	enum weir_decode_kind kind;
-	size_t consumed;    /* bytes of the window used up */
+	size_t consumed; /* bytes of the window used up */
 	uint32_t stream;
-	uint64_t line;	    /* number of the first line of this record, from 1 (raw: record number) */
-	uint32_t column;    /* of the trouble, from 1; 0: unknown */
-	char reason[160];   /* reject */
+	uint64_t line; /* number of the first line of this record, from 1 (raw: record number) */
+	uint32_t column; /* of the trouble, from 1; 0: unknown */
+	char reason[160]; /* reject */
 	struct weir_str record; /* reject: the text of the record, without its line end */
 };
 

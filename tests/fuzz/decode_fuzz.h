@@ -12,9 +12,26 @@
 #include "base/buf.h"
 #include "base/keyhash.h"
 #include "engine/core/decode.h"
-#include "tests/lib/test.h"
 
 #define FUZZ_CAP 2048
+
+static void *fuzz_alloc(void *ctx, size_t size, size_t align)
+{
+	void *p = calloc(1, size ? size : 1);
+
+	(void)ctx;
+	weir_assert(p && (uintptr_t)p % align == 0);
+	return p;
+}
+
+static void fuzz_free(void *ctx, void *p, size_t size)
+{
+	(void)ctx;
+	(void)size;
+	free(p);
+}
+
+static const struct weir_mem fuzz_mem = {.alloc = fuzz_alloc, .free = fuzz_free};
 
 struct fuzz {
 	struct weir_decoder *d;
@@ -128,7 +145,7 @@ static inline void fuzz_open(struct fuzz *z)
 	int rc;
 
 	if (!region.mem)
-		weir_region_init(&region, &weir_test_mem);
+		weir_region_init(&region, &fuzz_mem);
 	rc = weir_decoder_new(&z->spec, &region, &z->d, &err);
 	weir_assert(rc == 0);
 	z->enc = (struct weir_encoder_spec){.format = z->spec.format,

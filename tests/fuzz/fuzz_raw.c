@@ -51,7 +51,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (size < 24)
 		return 0;
-	weir_region_init(&region, &weir_test_mem);
+	weir_region_init(&region, &fuzz_mem);
 	copy = malloc(size);
 	weir_assert(copy);
 	memcpy(copy, data, size);
