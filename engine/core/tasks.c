@@ -103,9 +103,11 @@ static enum weir_spread link_spread(const struct weir_step *to, uint32_t from_pa
 	return from_par == to_par ? WEIR_SPREAD_FORWARD : WEIR_SPREAD_TURN;
 }
 
-static void plan_links(const struct weir_pipeline *p, struct weir_tasks *t,
-		       struct weir_region *region)
+/* Number of rings, which may be more than ring_count can say. */
+static uint64_t plan_links(const struct weir_pipeline *p, struct weir_tasks *t,
+			   struct weir_region *region)
 {
+	uint64_t rings = 0;
 	uint32_t cap = 0;
 
 	for (uint32_t i = 0; i < p->step_count; i++)
@@ -127,19 +129,21 @@ static void plan_links(const struct weir_pipeline *p, struct weir_tasks *t,
 			l->from_chain = t->step_chain[from];
 			l->to_chain = t->step_chain[i];
 			l->spread = link_spread(s, from_par, t->step_parallelism[i]);
-			l->per_task =
-				l->spread == WEIR_SPREAD_FORWARD ? 1 : t->step_parallelism[i];
+			l->per_task = l->spread == WEIR_SPREAD_FORWARD ? 1 : t->step_parallelism[i];
 			l->first_ring = t->ring_count;
 			l->ring_count = from_par * l->per_task;
 			t->ring_count += l->ring_count;
+			rings += l->ring_count;
 		}
 	}
+	return rings;
 }
 
 int weir_tasks_plan(const struct weir_pipeline *p, uint32_t workers, struct weir_region *region,
 		    struct weir_tasks *ret, struct weir_err *err)
 {
 	struct weir_tasks t = {0};
+	uint64_t rings;
 
 	weir_assert(workers > 0);
 	t.step_chain = weir_region_array(region, uint32_t, p->step_count);
@@ -148,12 +152,13 @@ int weir_tasks_plan(const struct weir_pipeline *p, uint32_t workers, struct weir
 		t.step_parallelism[i] =
 			step_parallelism(p, &p->step[i], t.step_parallelism, workers);
 	plan_chains(p, &t, region);
-	plan_links(p, &t, region);
-	if (t.task_count > TASKS_MAX || t.ring_count > RINGS_MAX)
-		return weir_err_set(err, WEIR_E_LIMIT,
-				    "the pipeline needs %u tasks and %u rings (at most %u and %u): "
-				    "lower `parallelism`",
-				    t.task_count, t.ring_count, TASKS_MAX, RINGS_MAX);
+	rings = plan_links(p, &t, region);
+	if (t.task_count > TASKS_MAX || rings > RINGS_MAX)
+		return weir_err_set(
+			err, WEIR_E_LIMIT,
+			"the pipeline needs %u tasks and %llu rings (at most %u and %u): "
+			"lower `parallelism`",
+			t.task_count, (unsigned long long)rings, TASKS_MAX, RINGS_MAX);
 	t.task_chain = weir_region_array(region, uint32_t, t.task_count);
 	for (uint32_t c = 0; c < t.chain_count; c++)
 		for (uint32_t k = 0; k < t.chain[c].parallelism; k++)
@@ -202,7 +207,8 @@ uint32_t weir_tasks_ring_end(const struct weir_tasks *t, uint32_t ring, int read
 	uint32_t a = (ring - l->first_ring) / l->per_task;
 	uint32_t b = l->spread == WEIR_SPREAD_FORWARD ? a : (ring - l->first_ring) % l->per_task;
 
-	return reader ? t->chain[l->to_chain].first_task + b : t->chain[l->from_chain].first_task + a;
+	return reader ? t->chain[l->to_chain].first_task + b
+		      : t->chain[l->from_chain].first_task + a;
 }
 
 const char *weir_spread_name(unsigned spread)
