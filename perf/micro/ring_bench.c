@@ -68,6 +68,18 @@ static void add(const struct ring_contestants *list, const char *only)
 	}
 }
 
+/* Contestants of one cell run right after each other. */
+static int cell_order(const void *x, const void *y)
+{
+	const struct run *p = x, *q = y;
+	long a = (long)p->c->record * 1000 + p->c->batch,
+	     d = (long)q->c->record * 1000 + q->c->batch;
+
+	if (p->size != q->size)
+		return p->size < q->size ? -1 : 1;
+	return a < d ? -1 : a > d;
+}
+
 static void produce(void *arg)
 {
 	struct job *j = arg;
@@ -287,11 +299,16 @@ int main(int argc, char **argv)
 	add(&ring_ck, only);
 	add(&ring_boost, only);
 	add(&ring_limit, only);
+	qsort(b.run, (size_t)b.count, sizeof(b.run[0]), cell_order);
 
 	for (int r = -3; r < b.rounds; r++) {
-		for (int i = 0; i < b.count; i++)
-			for (int w = 0; w < b.run[i].waits; w++)
-				once(&b.run[i], w, r >= 0);
+		/* There and back again, so that nobody always comes first. */
+		for (int i = 0; i < b.count; i++) {
+			struct run *run = &b.run[r & 1 ? b.count - 1 - i : i];
+
+			for (int w = 0; w < run->waits; w++)
+				once(run, w, r >= 0);
+		}
 		if (isatty(2))
 			fprintf(stderr, "\rround %d of %d", r + 1, b.rounds);
 	}
