@@ -108,7 +108,8 @@ static int index_raw(struct weir_node *n, struct source_memory *o)
 				o->frame = list;
 				o->frame_cap = cap;
 			}
-			o->frame[o->frames++] = (struct weir_frame *)(uintptr_t)f;
+			o->frame[o->frames] = (struct weir_frame *)(uintptr_t)f;
+			o->frame[o->frames++]->stream = (uint16_t)d.stream; /* its port */
 			o->first_ns = WEIR_MIN(o->first_ns, f->time_ns);
 			o->last_ns = WEIR_MAX(o->last_ns, f->time_ns);
 		}
