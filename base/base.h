@@ -26,8 +26,9 @@
 #define WEIR_MIN(a, b) ((a) < (b) ? (a) : (b))
 #define WEIR_MAX(a, b) ((a) > (b) ? (a) : (b))
 
-/* a must be a power of two. */
-#define WEIR_ALIGN_UP(x, a) (((x) + ((a) - 1)) & ~((a) - 1))
+/* a must be a power of two. In the type of x: a narrower a must not cut the upper half off. */
+#define WEIR_ALIGN_UP(x, a)                                                                        \
+	((__typeof__(x))(((x) + ((__typeof__(x))(a) - 1)) & ~((__typeof__(x))(a) - 1)))
 #define WEIR_IS_POW2(x) ((x) != 0 && (((x) & ((x) - 1)) == 0))
 
 #define WEIR_NS_PER_US INT64_C(1000)

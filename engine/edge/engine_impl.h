@@ -33,6 +33,7 @@ struct engine_task {
 	uint32_t counter;	    /* first counter of the task; those of its steps follow */
 	uint64_t busy_ns, blocked_ns, turns;
 	uint64_t blocked_since_ns;
+	struct weir_ring_block *blocked_at; /* ring it waits for, NULL: none */
 	struct weir_node *tap_node; /* last node, unused until a tap starts */
 	uint64_t tap_have;	    /* engine's tap_want as last acted on */
 	bool tap_in;

@@ -93,6 +93,28 @@ static void wake_others(struct engine_task *t, uint32_t own)
 	}
 }
 
+/* The ring a blocked task waits for, as everyone can see it in the ring's own block. */
+static void mark_blocked(struct engine_task *t, uint64_t now)
+{
+	struct weir_ring_block *at = NULL;
+
+	for (uint32_t i = 0; t->unit.blocked && !at && i < t->outlet_count; i++)
+		if (t->outlet[i]->blocked >= 0)
+			at = t->outlet[i]->tx[t->outlet[i]->blocked].block;
+	if (at == t->blocked_at)
+		return;
+	if (t->blocked_at) {
+		uint64_t since = weir_load_relaxed(&t->blocked_at->blocked_since_ns);
+
+		weir_store_relaxed(&t->blocked_at->blocked_ns,
+				   weir_load_relaxed(&t->blocked_at->blocked_ns) + (now - since));
+		weir_store_relaxed(&t->blocked_at->blocked_since_ns, 0);
+	}
+	if (at)
+		weir_store_relaxed(&at->blocked_since_ns, now);
+	t->blocked_at = at;
+}
+
 static void account(struct engine_task *t, uint64_t from, uint64_t to, int progress)
 {
 	if (t->blocked_since_ns) {
@@ -105,6 +127,7 @@ static void account(struct engine_task *t, uint64_t from, uint64_t to, int progr
 	}
 	if (t->unit.blocked)
 		t->blocked_since_ns = progress > 0 ? to : from;
+	mark_blocked(t, to);
 }
 
 /* Progress of one pass over all tasks; <0 after a failure. *ret_live: tasks not done. */
