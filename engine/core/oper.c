@@ -8,11 +8,16 @@
 #include "state/table.h"
 
 #define TIMER_ROOM 16u /* records the writer can take when a timer fires */
+#define TIMER_BYTES_MAX (16u << 20) /* of all but one of them; matters for a huge record_max only */
+#define SCRATCH_EXTRA (128u * 1024) /* so that many small timers fire between two restarts */
 
 _Static_assert(sizeof(struct weir_record) == sizeof(struct weir_frame), "the same bytes");
-_Static_assert(offsetof(struct weir_record, time_ns) == offsetof(struct weir_frame, time_ns), "same");
-_Static_assert(offsetof(struct weir_record, key_hash) == offsetof(struct weir_frame, key_hash), "same");
-_Static_assert((int)WEIR_VALUE_LIST == (int)WEIR_LIST && (int)WEIR_VALUE_BOOL == (int)WEIR_BOOL, "same");
+_Static_assert(offsetof(struct weir_record, time_ns) == offsetof(struct weir_frame, time_ns),
+	       "same");
+_Static_assert(offsetof(struct weir_record, key_hash) == offsetof(struct weir_frame, key_hash),
+	       "same");
+_Static_assert((int)WEIR_VALUE_LIST == (int)WEIR_LIST && (int)WEIR_VALUE_BOOL == (int)WEIR_BOOL,
+	       "same");
 
 struct timer {
 	int64_t time_ns;
@@ -21,11 +26,14 @@ struct timer {
 };
 
 struct weir_writer {
+	struct weir_context *context;
 	struct weir_port *port;
 	struct weir_builder b;
 	const struct weir_schema *schema;
 	uint32_t record_max;
 	bool begun;
+	bool in_timer;
+	bool same; /* the output has the schema of the input: records may be passed on */
 };
 
 struct weir_context {
@@ -37,17 +45,21 @@ struct weir_context {
 	struct weir_table table; /* entry: key, generation (8 bytes), state */
 	struct weir_slab slab;
 	uint32_t state_at;
+	uint32_t timer_bytes; /* scratch memory that must be free before a timer fires */
 	struct timer *heap; /* binary heap by (time, entry) */
 	uint32_t timers, timer_cap, generation;
+	int64_t watermark; /* that timers have been fired for */
 	struct weir_writer writer;
 };
 
 /* ---- schemas ---- */
 
-const struct weir_record_info *weir_oper_info(const struct weir_schema *s, struct weir_region *region)
+const struct weir_record_info *weir_oper_info(const struct weir_schema *s,
+					      struct weir_region *region)
 {
 	struct weir_record_info *info = weir_region_new(region, struct weir_record_info);
-	struct weir_field_info *f = weir_region_array(region, struct weir_field_info, s->field_count);
+	struct weir_field_info *f =
+		weir_region_array(region, struct weir_field_info, s->field_count);
 
 	for (uint32_t i = 0; i < s->field_count; i++) {
 		const struct weir_field *from = &s->field[i];
@@ -65,6 +77,20 @@ const struct weir_record_info *weir_oper_info(const struct weir_schema *s, struc
 	return info;
 }
 
+static bool type_fine(struct weir_typeinfo t)
+{
+	switch (t.type) {
+	case WEIR_DECIMAL:
+		return t.precision >= 1 && t.precision <= WEIR_DECIMAL_PRECISION_MAX &&
+		       t.scale <= t.precision;
+	case WEIR_LIST:
+		t.type = t.elem;
+		return t.elem != WEIR_LIST && type_fine(t);
+	default:
+		return t.type > WEIR_NONE && t.type < WEIR_LIST;
+	}
+}
+
 static int host_add_field(void *out, const struct weir_field_info *field)
 {
 	struct weir_typeinfo type = {.type = field->type,
@@ -72,7 +98,7 @@ static int host_add_field(void *out, const struct weir_field_info *field)
 				     .precision = field->precision,
 				     .scale = field->scale};
 
-	if (field->type < WEIR_BOOL || field->type >= WEIR_TYPE_COUNT || !field->name)
+	if (!field->name || !type_fine(type))
 		return -1;
 	return weir_schema_add(out, weir_str_c(field->name), type, field->nullable) < 0 ? -1 : 0;
 }
@@ -101,6 +127,19 @@ int weir_oper_schema(const struct weir_operator *op, const char *options,
 
 /* ---- writing ---- */
 
+/* process() is called again with the rest; a timer has fired for good, so nothing may be lost there. */
+static int no_room(struct weir_writer *w)
+{
+	struct weir_node *n = w->context->node;
+
+	if (w->in_timer && !n->task->err.code)
+		weir_err_set(
+			&n->task->err, WEIR_E_LIMIT,
+			"step `%s`: one call of timer() gives more than %u records or %u bytes",
+			n->step_name, TIMER_ROOM, w->context->timer_bytes);
+	return 0;
+}
+
 static int host_begin(struct weir_writer *w)
 {
 	uint32_t cap;
@@ -109,16 +148,36 @@ static int host_begin(struct weir_writer *w)
 	if (w->begun)
 		return 1; /* begun and not emitted: goes on with the same record */
 	if (!weir_port_room(w->port))
-		return 0;
+		return no_room(w);
 	mem = weir_port_claim(w->port, w->record_max, &cap);
 	if (!mem)
-		return 0;
+		return no_room(w);
 	weir_build_begin(&w->b, mem, WEIR_MIN(cap, w->record_max), w->schema);
 	for (uint32_t i = 0; i < w->schema->field_count; i++)
 		if (w->schema->field[i].nullable)
 			weir_build_null(&w->b, i);
 	w->begun = true;
 	return 1;
+}
+
+/* Mistakes of the operator's author end the pipeline: a wrong slot would be read as a place in memory. */
+static weir_noinline void misuse(struct weir_writer *w, const char *what, uint32_t field)
+{
+	struct weir_node *n = w->context->node;
+	const struct weir_schema *s = w->schema;
+
+	if (!n->task->err.code)
+		weir_err_set(&n->task->err, WEIR_E_TYPE,
+			     "step `%s`: the operator calls %s for field %u of its output, %s",
+			     n->step_name, what, field,
+			     !w->begun		       ? "without begin()"
+			     : field >= s->field_count ? "which does not exist"
+						       : weir_type_name(s->field[field].type.type));
+}
+
+static bool slot_type(unsigned type)
+{
+	return type != WEIR_FLOAT64 && type != WEIR_LIST && !weir_type_is_text(type);
 }
 
 static void set_present(struct weir_writer *w, uint32_t field)
@@ -133,22 +192,33 @@ static void set_present(struct weir_writer *w, uint32_t field)
 	memcpy(p, &word, 8);
 }
 
-static bool settable(const struct weir_writer *w, uint32_t field)
+static unsigned field_type(const struct weir_writer *w, uint32_t field)
 {
-	return w->begun && !w->b.full && field < w->schema->field_count;
+	return w->begun && field < w->schema->field_count ? w->schema->field[field].type.type
+							  : WEIR_NONE;
 }
 
 static void host_set_int(struct weir_writer *w, uint32_t field, int64_t v)
 {
-	if (!settable(w, field))
+	unsigned type = field_type(w, field);
+
+	if (weir_unlikely(type == WEIR_NONE || !slot_type(type))) {
+		misuse(w, "set_int()", field);
 		return;
-	weir_build_i64(&w->b, field, v);
+	}
+	if (weir_unlikely(w->b.full))
+		return;
+	weir_build_i64(&w->b, field, type == WEIR_BOOL ? v != 0 : v);
 	set_present(w, field);
 }
 
 static void host_set_float(struct weir_writer *w, uint32_t field, double v)
 {
-	if (!settable(w, field))
+	if (weir_unlikely(field_type(w, field) != WEIR_FLOAT64)) {
+		misuse(w, "set_float()", field);
+		return;
+	}
+	if (weir_unlikely(w->b.full))
 		return;
 	weir_build_f64(&w->b, field, v);
 	set_present(w, field);
@@ -156,10 +226,12 @@ static void host_set_float(struct weir_writer *w, uint32_t field, double v)
 
 static void host_set_text(struct weir_writer *w, uint32_t field, const char *p, size_t n)
 {
-	if (!settable(w, field) || !weir_type_is_text(w->schema->field[field].type.type))
+	if (weir_unlikely(!weir_type_is_text(field_type(w, field)))) {
+		misuse(w, "set_text()", field);
 		return;
+	}
 	weir_build_str(&w->b, field, (struct weir_str){p, n});
-	if (!w->b.full)
+	if (weir_likely(!w->b.full))
 		set_present(w, field);
 }
 
@@ -179,8 +251,18 @@ static int host_emit(struct weir_writer *w, int64_t time_ns)
 
 static int host_pass(struct weir_writer *w, const struct weir_record *r)
 {
-	if (!weir_port_room(w->port))
+	struct weir_node *n = w->context->node;
+
+	if (weir_unlikely(!w->same)) {
+		weir_err_set(&n->task->err, WEIR_E_TYPE,
+			     "step `%s`: the operator passes a record on, but its output has other "
+			     "fields than its input",
+			     n->step_name);
 		return 0;
+	}
+	/* A record that was begun has its place already. */
+	if (weir_port_room(w->port) <= (uint32_t)w->begun)
+		return no_room(w);
 	weir_port_push(w->port, (const struct weir_frame *)(const void *)r);
 	return 1;
 }
@@ -302,15 +384,14 @@ static void host_set_timer(struct weir_context *c, const struct weir_record *r, 
 		c->heap = h;
 		c->timer_cap = cap;
 	}
-	c->heap[c->timers] = (struct timer){.time_ns = time_ns,
-					    .entry = at,
-					    .generation = (uint32_t)entry_generation(c, at)};
+	c->heap[c->timers] = (struct timer){
+		.time_ns = time_ns, .entry = at, .generation = (uint32_t)entry_generation(c, at)};
 	timer_up(c->heap, c->timers++);
 }
 
 static int64_t host_watermark(struct weir_context *c)
 {
-	return c->node->watermark;
+	return c->watermark;
 }
 
 static void host_fail(struct weir_context *c, const char *text)
@@ -348,14 +429,16 @@ const struct weir_host *weir_oper_host(void)
 /* Fires what the watermark has reached. 1: all fired, 0: no room, <0: failed. */
 static int fire(struct weir_context *c, int64_t watermark)
 {
+	c->watermark = WEIR_MAX(c->watermark, watermark);
 	while (c->timers && c->heap[0].time_ns <= watermark) {
 		struct timer t = c->heap[0], *h = c->heap;
 		bool live;
 		uint32_t cap;
 
 		if (weir_port_room(c->writer.port) < TIMER_ROOM ||
-		    !weir_port_claim(c->writer.port, c->writer.record_max, &cap))
+		    !weir_port_claim(c->writer.port, c->timer_bytes, &cap))
 			return 0;
+		c->writer.begun = false;
 		h[0] = h[--c->timers];
 		timer_down(h, c->timers, 0);
 		/* The same time again for the same key counts once. */
@@ -365,10 +448,16 @@ static int fire(struct weir_context *c, int64_t watermark)
 		}
 		live = t.entry < c->table.high && entry_generation(c, t.entry) == t.generation;
 		if (live && c->op->timer) {
-			uint8_t *state = (uint8_t *)weir_table_entry(&c->table, t.entry) + c->state_at;
+			uint8_t *state =
+				(uint8_t *)weir_table_entry(&c->table, t.entry) + c->state_at;
 
-			if (c->op->timer(c->self, c, c->op->state_bytes ? state : NULL, t.time_ns,
-					 &c->writer))
+			int drop;
+
+			c->writer.in_timer = true;
+			drop = c->op->timer(c->self, c, c->op->state_bytes ? state : NULL,
+					    t.time_ns, &c->writer);
+			c->writer.in_timer = false;
+			if (drop)
 				drop_entry(c, t.entry);
 		}
 		if (c->node->task->err.code)
@@ -386,16 +475,26 @@ static int oper_run(struct weir_node *n)
 	if (n->in.pos < n->in.count) {
 		struct weir_span span = {
 			.record = (const struct weir_record *const *)(const void *)(n->in.row +
-										     n->in.pos),
+										    n->in.pos),
 			.count = n->in.count - n->in.pos};
-		uint32_t done = c->op->process(c->self, c, &span, &c->writer);
+		uint32_t done, cap;
 
+		/* What was begun and not emitted in an earlier call is gone, and so is its memory. */
+		c->writer.begun = false;
+		done = c->op->process(c->self, c, &span, &c->writer);
 		if (n->task->err.code)
 			return n->task->err.code;
 		if (done > span.count)
 			return weir_err_set(&n->task->err, WEIR_E_RANGE,
 					    "step `%s`: the operator took %u of %u records",
 					    n->step_name, done, span.count);
+		if (!done && n->port[0].rows == before && weir_port_room(&n->port[0]) &&
+		    weir_port_claim(&n->port[0], n->task->record_max, &cap))
+			return weir_err_set(
+				&n->task->err, WEIR_E_DEADLOCK,
+				"step `%s`: the operator took none of %u records and gave "
+				"none, although there was room",
+				n->step_name, span.count);
 		n->in.pos += done;
 		n->rows_in += done;
 		progress = done > 0;
@@ -403,9 +502,9 @@ static int oper_run(struct weir_node *n)
 			return progress || n->port[0].rows != before;
 	}
 	if (n->in.ctl.kind) {
-		int64_t w = n->in.ctl.kind == WEIR_FRAME_EOS	     ? WEIR_TIME_MAX :
-			    n->in.ctl.kind == WEIR_FRAME_WATERMARK ? n->in.ctl.value :
-								     WEIR_TIME_MIN;
+		int64_t w = n->in.ctl.kind == WEIR_FRAME_EOS	     ? WEIR_TIME_MAX
+			    : n->in.ctl.kind == WEIR_FRAME_WATERMARK ? n->in.ctl.value
+								     : WEIR_TIME_MIN;
 		int r = fire(c, w);
 
 		if (r < 0)
@@ -432,7 +531,22 @@ static void oper_fini(struct weir_node *n)
 static const struct weir_op_class oper_class = {
 	.name = "operator", .run = oper_run, .fini = oper_fini};
 
-int weir_oper_init(struct weir_node *n, const struct weir_op_env *env, const struct weir_operator *op)
+/* A timer that has fired cannot be asked again, so its records must find memory however large they
+ * are: that of a port is made for one such record. Returns the bytes a timer needs. */
+static uint32_t timer_room(struct weir_port *p, uint32_t record_max, struct weir_region *region)
+{
+	uint32_t need = record_max +
+			WEIR_MIN(record_max, TIMER_BYTES_MAX / (TIMER_ROOM - 1)) * (TIMER_ROOM - 1);
+
+	if (p->scratch_cap < need) {
+		p->scratch_cap = need + SCRATCH_EXTRA;
+		p->scratch = weir_region_alloc(region, p->scratch_cap);
+	}
+	return need;
+}
+
+int weir_oper_init(struct weir_node *n, const struct weir_op_env *env,
+		   const struct weir_operator *op)
 {
 	struct weir_context *c = weir_region_new(env->region, struct weir_context);
 	const struct weir_schema *out = env->step->port[0].schema;
@@ -446,19 +560,26 @@ int weir_oper_init(struct weir_node *n, const struct weir_op_env *env, const str
 	c->op = op;
 	c->in = env->in;
 	c->state_at = c->key.bytes + 8;
-	weir_table_init(&c->table, n->task->mem,
-			c->state_at + WEIR_ALIGN_UP(op->state_bytes, 8u));
+	weir_table_init(&c->table, n->task->mem, c->state_at + WEIR_ALIGN_UP(op->state_bytes, 8u));
 	weir_slab_init(&c->slab, n->task->mem);
-	c->writer = (struct weir_writer){.port = &n->port[0],
+	c->watermark = WEIR_TIME_MIN;
+	c->writer = (struct weir_writer){.context = c,
+					 .port = &n->port[0],
 					 .schema = out,
-					 .record_max = n->task->record_max};
+					 .record_max = n->task->record_max,
+					 .same = weir_schema_same(env->in, out)};
+	if (op->timer)
+		c->timer_bytes = timer_room(&n->port[0], n->task->record_max, env->region);
 	n->cls = &oper_class;
 	n->op = c;
-	if (op->open && op->open(&host, env->step->oper.options, weir_oper_info(env->in, env->region),
-				 weir_oper_info(out, env->region), env->instance, env->instances,
-				 &c->self, text, sizeof(text)) < 0)
-		return weir_err_set(&n->task->err, WEIR_E_CONFIG, "step `%s`: %.*s", env->step->name,
-				    (int)sizeof(text) - 1,
+	if (op->open &&
+	    op->open(&host, env->step->oper.options, weir_oper_info(env->in, env->region),
+		     weir_oper_info(out, env->region), env->instance, env->instances, &c->self,
+		     text, sizeof(text)) < 0) {
+		c->self = NULL; /* not open: nothing to close */
+		return weir_err_set(&n->task->err, WEIR_E_CONFIG, "step `%s`: %.*s",
+				    env->step->name, (int)sizeof(text) - 1,
 				    text[0] ? text : "the operator does not start");
+	}
 	return 0;
 }
