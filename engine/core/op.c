@@ -132,8 +132,10 @@ static struct weir_str text_cut(struct weir_str s, size_t n)
 {
 	if (s.n <= n)
 		return s;
-	while (n && ((uint8_t)s.p[n] & 0xc0) == 0x80)
-		n--;
+	/* Bytes that are no UTF-8 at all are cut anywhere. */
+	for (size_t back = 0; back < 4 && back < n; back++)
+		if (((uint8_t)s.p[n - back] & 0xc0) != 0x80)
+			return (struct weir_str){s.p, n - back};
 	return (struct weir_str){s.p, n};
 }
 

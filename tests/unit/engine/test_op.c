@@ -442,17 +442,22 @@ static void test_reject_fits_whatever_its_texts_are(void **state)
 		f->task.record_max = max;
 		for (size_t cut = 0; cut < 2; cut++) {
 			assert_int_equal(weir_node_reject_text(n, 0, reason, path, 1, 2,
-							       weir_str_c(record + 2 * cut)),
+							       weir_str_c(record + cut)),
 					 0);
 			r = f->node[1].in.row[f->node[1].in.count - 1];
 			assert_true(r->size <= max);
 			assert_true(r->size + 8 >= max);
 			s = reject_text(r, "record");
-			assert_true(s.n > 100 && s.n % 2 == 0); /* no half character */
+			assert_true(s.n > 100 && s.n % 2 == cut); /* no half character */
 		}
 		f->node[1].in.pos = f->node[1].in.count;
 		n->port[0].scratch_used = 0;
 	}
+	/* What is no text is cut at the limit. */
+	memset(record, 0x80, sizeof(record) - 1);
+	assert_int_equal(weir_node_reject_text(n, 0, "odd", NULL, 0, -1, weir_str_c(record)), 0);
+	r = f->node[1].in.row[f->node[1].in.count - 1];
+	assert_true(reject_text(r, "record").n > 3900);
 	stop(f);
 }
 
