@@ -146,7 +146,8 @@ struct weir_host {
 	int (*add_field)(void *out, const struct weir_field_info *field);
 
 	/* A record is begun, its fields are set by number, then it is emitted with an event time. A field
-	 * that is not set is null (nullable) or zero. begin() returns 0 when there is no room now: return
+	 * that is not set is null (nullable) or zero; setting one that does not exist or has another type ends
+	 * the pipeline with an error. begin() returns 0 when there is no room now: return
 	 * from process() with the number of records that are done. emit() returns 0, or -1 when the record
 	 * is larger than record_max (then it is not emitted). */
 	int (*begin)(struct weir_writer *w);
@@ -190,11 +191,12 @@ struct weir_operator {
 		    uint32_t task, uint32_t tasks, void **ret_self, char *err, size_t err_cap);
 
 	/* Takes records from the front of the span; returns how many are done (all, or fewer when the
-	 * writer has no room: the rest comes again). */
+	 * writer has no room: the rest comes again). Taking none and giving none with room left is an error. */
 	uint32_t (*process)(void *self, struct weir_context *c, const struct weir_span *in,
 			    struct weir_writer *out);
 
-	/* A timer fires: state of its key (NULL without state). The writer has room for 16 records. Returning
+	/* A timer fires: state of its key (NULL without state). The writer has room for 16 records; giving
+	 * more than fit ends the pipeline with an error. What is begun and not emitted is dropped. Returning
 	 * nonzero drops the key's state. May be NULL. */
 	int (*timer)(void *self, struct weir_context *c, void *state, int64_t time_ns,
 		     struct weir_writer *out);
