@@ -101,6 +101,8 @@ static void attach(const void *mem, uint64_t size)
 	weir_segment_close(&s);
 }
 
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	uint8_t *mem;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/lib/test.h"
 
+#define XXH_INLINE_ALL
 #include <xxhash.h>
 
 #include "base/buf.h"
