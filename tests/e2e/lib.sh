@@ -17,6 +17,12 @@ begin() {
 	*) build=$PWD/$build ;;
 	esac
 	weir=$build/bin/weir
+	if [ ! -x "$weir" ]; then
+		echo "no $weir: make all"
+		exit 1
+	fi
+	# The interpreter itself: what is called python3 may be a slow wrapper.
+	python=$(python3 -c 'import sys; print(sys.executable)')
 	dir=$build/test/e2e-$1
 	rm -rf "$dir"
 	mkdir -p "$dir"
@@ -199,7 +205,7 @@ lines() {
 
 # status_of PIPELINE EXPRESSION: a value of the status, in python, of s.
 status_of() {
-	"$weir" status -o json "$1" | python3 -c "
+	"$weir" status -o json "$1" | "$python" -c "
 import json, sys
 s = json.loads(sys.stdin.readline())
 step = {x['step']: x for x in s['steps']}
@@ -208,14 +214,14 @@ print($2)"
 
 # json FILE EXPRESSION: a value of the last JSON line of a file, as j.
 json() {
-	python3 -c "
+	"$python" -c "
 import json, sys
 j = json.loads(open(sys.argv[1]).read().strip().splitlines()[-1])
 print($2)" "$1"
 }
 
 free_port() {
-	python3 -c 'import socket
+	"$python" -c 'import socket
 s = socket.socket()
 s.bind(("127.0.0.1", 0))
 print(s.getsockname()[1])'

@@ -217,10 +217,10 @@ ok "garbage is routed" run -o json "$dir/dirty-route.yaml"
 is "routed lines are counted" "$(json "$dir/err" "j['steps'][0]['rejected']")" 5
 is "good lines pass by" "$(lines "$dir/dirty-route")" 3
 cat "$dir/dirty-rejects"/part-* >"$dir/rejects"
-is "rejects: lines" "$(python3 -c '
+is "rejects: lines" "$("$python" -c '
 import json, sys
 print(*[json.loads(x)["line"] for x in open(sys.argv[1])])' "$dir/rejects")" "2 3 6 7 8"
-is "rejects: offsets and records" "$(python3 - "$dir/rejects" "$dir/dirty.jsonl" <<'X'
+is "rejects: offsets and records" "$("$python" - "$dir/rejects" "$dir/dirty.jsonl" <<'X'
 import json, sys
 text = open(sys.argv[2], "rb").read()
 good = 0
@@ -274,7 +274,7 @@ refused "a file where a folder should be" 1 "Not a directory" run "$dir/sinkfile
 refused "generate into a missing folder" 1 "No such file" generate nexmark --out "$dir/none/x.jsonl"
 
 # ---- busy port ----
-python3 -c '
+"$python" -c '
 import socket, sys, time
 s = socket.socket()
 s.bind(("127.0.0.1", 0))
