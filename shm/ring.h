@@ -158,7 +158,7 @@ weir_inline bool weir_ring_put_frame(struct weir_ring_tx *tx, const struct weir_
 
 	if (weir_unlikely(!p))
 		return false;
-	memcpy(p, f, n);
+	weir_frame_copy(p, f, n);
 	weir_ring_keep(tx, n);
 	return true;
 }

@@ -12,6 +12,28 @@ struct filter {
 	int rejects;
 };
 
+/* No nulls and no errors: the rows are written down without a branch on the answer. */
+static uint32_t pass_clean(struct weir_port *out, const struct weir_frame *const *row,
+			   const struct weir_vec *v, uint32_t k)
+{
+	uint64_t passed = 0;
+
+	for (uint32_t i = 0; i < k; i++)
+		passed += v->i64[i] != 0;
+	out->rows += passed;
+	for (uint32_t t = 0; t < out->target_count; t++) {
+		struct weir_batch *b = &out->target[t]->in;
+		uint32_t count = b->count;
+
+		for (uint32_t i = 0; i < k; i++) {
+			b->row[count] = row[i];
+			count += v->i64[i] != 0;
+		}
+		b->count = count;
+	}
+	return k;
+}
+
 static int filter_run(struct weir_node *n)
 {
 	struct filter *o = n->op;
@@ -27,7 +49,8 @@ static int filter_run(struct weir_node *n)
 		if (k == 0)
 			return 0;
 		v = weir_expr_eval(o->expr, o->ev, row, k);
-		for (i = 0; i < k; i++) {
+		i = v->clean ? pass_clean(out, row, v, k) : 0;
+		for (; i < k; i++) {
 			unsigned state = weir_vec_state(v, i);
 
 			if (weir_likely(state == WEIR_LANE_OK)) {

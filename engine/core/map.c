@@ -50,38 +50,65 @@ static bool build_row(const struct map *o, struct weir_builder *b, const struct 
 	return weir_build_end(b);
 }
 
-/* All slots: one pass over the fields, no checks per value. */
-static void build_fixed(const struct map *o, struct weir_frame *to, const struct weir_frame *f,
-			uint32_t lane)
+/* All slots and no lane to refuse: field by field over the whole batch. false: no room for all of it. */
+static bool build_fixed(struct weir_node *n, const struct map *o,
+			const struct weir_frame *const *row, uint32_t k)
 {
-	uint8_t *slot = (uint8_t *)(to + 1);
+	struct weir_port *out = &n->port[0];
+	uint32_t cap;
+	uint8_t *mem;
 
-	to->size = (uint32_t)sizeof(*to) + o->out->fixed_size;
-	to->kind = WEIR_FRAME_DATA;
-	to->stream = o->out->stream;
-	for (uint32_t i = 0; i < o->count; i++, slot += 8) {
-		const struct map_field *m = &o->field[i];
+	if ((uint64_t)o->want * k > out->scratch_cap)
+		return false;
+	mem = weir_port_claim(out, o->want * k, &cap);
+	if (!mem)
+		return false;
+	for (uint32_t i = 0; i < k; i++) {
+		struct weir_frame *to = (struct weir_frame *)(void *)(mem + (size_t)i * o->want);
 
-		if (m->copy >= 0)
-			memcpy(slot, weir_payload(f) + 8 * (o->in->null_words + (unsigned)m->copy), 8);
-		else
-			memcpy(slot, &m->vec->i64[lane], 8);
+		*to = (struct weir_frame){.size = o->want,
+					  .kind = WEIR_FRAME_DATA,
+					  .flags = row[i]->flags & WEIR_FRAME_F_TIMED,
+					  .stream = o->out->stream,
+					  .time_ns = row[i]->time_ns};
+		weir_port_push(out, to);
 	}
+	for (uint32_t f = 0; f < o->count; f++) {
+		const struct map_field *m = &o->field[f];
+		uint8_t *slot = mem + sizeof(struct weir_frame) + 8 * (size_t)f;
+
+		if (m->copy >= 0) {
+			size_t from = 8 * (size_t)(o->in->null_words + (unsigned)m->copy);
+
+			for (uint32_t i = 0; i < k; i++)
+				memcpy(slot + (size_t)i * o->want, weir_payload(row[i]) + from, 8);
+		} else {
+			for (uint32_t i = 0; i < k; i++)
+				memcpy(slot + (size_t)i * o->want, &m->vec->i64[i], 8);
+		}
+	}
+	weir_port_keep(out, o->want * k);
+	return true;
 }
 
 static int map_rows(struct weir_node *n, struct map *o, uint32_t k)
 {
 	const struct weir_frame *const *row = n->in.row + n->in.pos;
 	struct weir_port *out = &n->port[0];
+	bool clean = true;
 	uint32_t i;
 
-	for (uint32_t f = 0; f < o->count; f++)
-		if (o->field[f].copy < 0)
+	for (uint32_t f = 0; f < o->count; f++) {
+		if (o->field[f].copy < 0) {
 			o->field[f].vec = weir_expr_eval(o->field[f].expr, o->ev, row, k);
-	for (i = 0; i < k; i++) {
+			clean &= o->field[f].vec->clean;
+		}
+	}
+	i = o->fixed && clean && build_fixed(n, o, row, k) ? k : 0;
+	for (; i < k; i++) {
 		const char *reason = NULL;
 		struct weir_builder b;
-		int bad = bad_lane(o, i), r;
+		int bad = clean ? -1 : bad_lane(o, i), r;
 		uint32_t cap;
 		void *mem;
 
@@ -91,14 +118,9 @@ static int map_rows(struct weir_node *n, struct map *o, uint32_t k)
 			mem = weir_port_claim(out, o->want, &cap);
 			if (!mem)
 				break;
-			if (o->fixed) {
-				b.f = mem;
-				build_fixed(o, b.f, row[i], i);
-			} else {
-				weir_build_begin(&b, mem, WEIR_MIN(cap, n->task->record_max), o->out);
-				if (!build_row(o, &b, row[i], i))
-					reason = "record larger than record_max";
-			}
+			weir_build_begin(&b, mem, WEIR_MIN(cap, n->task->record_max), o->out);
+			if (!build_row(o, &b, row[i], i))
+				reason = "record larger than record_max";
 			if (weir_likely(!reason)) {
 				b.f->time_ns = row[i]->time_ns;
 				b.f->key_hash = 0;

@@ -89,16 +89,21 @@ struct weir_node {
  * memory is used up and a target still holds rows. */
 uint32_t weir_port_room(struct weir_port *p);
 
+weir_inline void weir_batch_add(struct weir_node *n, const struct weir_frame *f)
+{
+	n->in.row[n->in.count++] = f;
+}
+
 /* Appends a row to every target. Needs room. */
 weir_inline void weir_port_push(struct weir_port *p, const struct weir_frame *f)
 {
-	for (uint32_t i = 0; i < p->target_count; i++) {
-		struct weir_batch *b = (struct weir_batch *)(void *)((char *)p->target[i] +
-								     offsetof(struct weir_node, in));
-
-		b->row[b->count++] = f;
-	}
 	p->rows++;
+	if (weir_likely(p->target_count == 1)) {
+		weir_batch_add(p->target[0], f);
+		return;
+	}
+	for (uint32_t i = 0; i < p->target_count; i++)
+		weir_batch_add(p->target[i], f);
 }
 
 /* Scratch memory for one new frame: pointer and its size in *ret_cap (a multiple of 8). NULL when it

@@ -11,7 +11,7 @@ static bool send_row(struct weir_ring_tx *tx, const struct weir_frame *f, uint64
 
 	if (weir_unlikely(!to))
 		return false;
-	memcpy(to, f, n);
+	weir_frame_copy(to, f, n);
 	to->key_hash = hash;
 	to->flags = flags;
 	weir_ring_keep(tx, n);

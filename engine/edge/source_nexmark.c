@@ -54,12 +54,12 @@ static int source_nexmark_run(struct weir_node *n)
 		}
 		if (o->opt.live && due_ns(o) > n->task->now_ns)
 			break;
-		s->rows++;
 		stream = weir_nexmark_stream_of(o->next);
-		if (!o->want[stream])
-			continue;
 		if (o->mem->scratch_cap - o->mem->scratch_used < WEIR_NEXMARK_FRAME_MAX)
 			break;
+		s->rows++;
+		if (!o->want[stream])
+			continue;
 		f = (struct weir_frame *)(void *)(o->mem->scratch + o->mem->scratch_used);
 		o->mem->scratch_used += weir_nexmark_event(&o->opt, o->next, f);
 		weir_port_push(&n->port[stream], f);

@@ -58,6 +58,6 @@ if [ "${3:-}" = --save ]; then
 	cp "$out/instructions.txt" "$base"
 fi
 echo "Instructions per record (callgrind), against $base"
-awk 'NR == FNR { b[$1] = $2; next }
+awk 'FILENAME == ARGV[1] { b[$1] = $2; next }
 	{ printf "  %-14s %6d", $1, $2; if (b[$1]) printf "   %+.1f %%", 100 * ($2 - b[$1]) / b[$1]; print "" }' \
 	"$([ -f $base ] && echo $base || echo /dev/null)" "$out/instructions.txt"
