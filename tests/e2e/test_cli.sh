@@ -50,7 +50,7 @@ run check -o json "$dir/none.yaml"
 is "missing file as JSON: exit code" "$code" 3
 is "missing file as JSON" "$(json "$dir/out" "j['ok'], 'No such file' in j['errors'][0]['message']")" "False True"
 check "check from standard input" sh -c "'$weir' check - <'$dir/count.yaml'"
-check "check of the examples" sh -c "'$weir' check examples/*.yaml examples/nexmark/*.yaml"
+check "check of the examples" sh -c "'$weir' check examples/first.yaml examples/nexmark/*.yaml"
 is "nothing was written" "$(find "$dir/count" 2>/dev/null | wc -l)" 0
 
 ok "explain" explain "$dir/count.yaml"
