@@ -28,6 +28,7 @@ struct sink_file {
 	char suffix[48];    /* "-t1.jsonl.zst" */
 	char tmp[NAME_CAP], name[NAME_CAP];
 	bool headed; /* the header line is out */
+	bool begun;  /* a file with the name tmp is there */
 };
 
 static const char *format_extension(enum weir_format f)
@@ -53,6 +54,7 @@ static int open_part(struct sink_file *o)
 	o->fd = openat(o->dir_fd, o->tmp, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640);
 	if (o->fd < 0)
 		return fail(o, -errno, "create", o->tmp);
+	o->begun = true;
 	o->opened_ns = o->task->mono_ns;
 	opt.fd = o->fd;
 	opt.name = o->tmp;
@@ -106,6 +108,7 @@ static int close_part(struct sink_file *o)
 	o->fd = -1;
 	if (renameat(o->dir_fd, o->tmp, o->dir_fd, o->name))
 		return fail(o, -errno, "rename", o->tmp);
+	o->begun = false;
 	if (fsync(o->dir_fd))
 		return fail(o, -errno, "sync", "");
 	return 0;
@@ -160,12 +163,11 @@ static void sink_file_fini(struct weir_node *n)
 {
 	struct sink_file *o = n->op;
 
-	if (o->out) {
-		/* Stopped in the middle: an unfinished part is never shown. */
-		weir_output_close(o->out);
+	weir_output_close(o->out);
+	if (o->fd >= 0)
 		close(o->fd);
+	if (o->begun) /* stopped in the middle: an unfinished part is never shown */
 		unlinkat(o->dir_fd, o->tmp, 0);
-	}
 	if (o->dir_fd >= 0)
 		close(o->dir_fd);
 }
