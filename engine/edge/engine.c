@@ -352,7 +352,9 @@ int weir_engine_open(const struct weir_pipeline *keep_p, const struct weir_engin
 
 int weir_engine_start(struct weir_engine *e, struct weir_err *err)
 {
+	pthread_mutex_lock(&e->lock);
 	e->started_ns = weir_mono_ns();
+	pthread_mutex_unlock(&e->lock);
 	atomic_store(&e->live, e->plan.place.worker_count);
 	for (uint32_t i = 0; i < e->plan.place.worker_count; i++) {
 		int r = pthread_create(&e->worker[i].thread, NULL, weir__worker_main, &e->worker[i]);

@@ -70,7 +70,7 @@ struct weir_engine {
 	_Atomic uint32_t stop; /* 0 run, 1 drain, 2 now */
 	_Atomic uint32_t live; /* workers that still run */
 	_Atomic uint32_t failed;
-	pthread_mutex_t lock; /* err, end */
+	pthread_mutex_t lock; /* err, start, end */
 	pthread_cond_t ended;
 	struct weir_err err;
 	uint64_t started_ns, ended_ns;

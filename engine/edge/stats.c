@@ -71,6 +71,36 @@ static void add_rings(const struct weir_engine *e, struct weir_engine_stats *s)
 	}
 }
 
+static bool on_worker(const struct weir_engine *e, uint32_t chain, const struct engine_worker *w)
+{
+	const struct weir_chain *c = &e->plan.tasks.chain[chain];
+
+	for (uint32_t i = 0; i < c->parallelism; i++)
+		if (e->task[c->first_task + i].worker == w)
+			return true;
+	return false;
+}
+
+/* What a chain lacks may be its core, taken by another chain: of those on its workers that are not held up
+ * themselves, the busiest. */
+static uint32_t core_taker(const struct weir_engine *e, const struct weir_engine_stats *s, uint32_t chain)
+{
+	const struct weir_tasks *t = &e->plan.tasks;
+	uint32_t best = chain;
+
+	for (uint32_t c = 0; c < t->chain_count; c++) {
+		const struct weir_step_stats *st = &s->step[t->chain[c].step[0]];
+		bool shared = false;
+
+		for (uint32_t i = 0; i < t->chain[chain].parallelism && !shared; i++)
+			shared = on_worker(e, c, e->task[t->chain[chain].first_task + i].worker);
+		if (shared && st->out_fill < 0.5 &&
+		    st->busy_ns > s->step[t->chain[best].step[0]].busy_ns)
+			best = c;
+	}
+	return best;
+}
+
 /*
  * The step that holds the others up is the one whose input is full while its own output is not: all
  * before it wait for room. Fused steps share rings; the root of the chain stands for them.
@@ -78,18 +108,18 @@ static void add_rings(const struct weir_engine *e, struct weir_engine_stats *s)
 static int32_t bottleneck(const struct weir_engine *e, const struct weir_engine_stats *s)
 {
 	const struct weir_tasks *t = &e->plan.tasks;
-	int32_t best = -1;
 	double best_fill = 0.5;
+	int32_t best = -1;
 
 	for (uint32_t c = 0; c < t->chain_count; c++) {
 		const struct weir_step_stats *st = &s->step[t->chain[c].step[0]];
 
 		if (st->ring_fill > best_fill && st->out_fill < 0.5) {
 			best_fill = st->ring_fill;
-			best = t->chain[c].step[0];
+			best = (int32_t)c;
 		}
 	}
-	return best;
+	return best < 0 ? -1 : (int32_t)t->chain[core_taker(e, s, (uint32_t)best)].step[0];
 }
 
 void weir_engine_stats_read(struct weir_engine *e, struct weir_engine_stats *s)
@@ -97,11 +127,11 @@ void weir_engine_stats_read(struct weir_engine *e, struct weir_engine_stats *s)
 	memset(s->step, 0, sizeof(*s->step) * s->step_count);
 	s->mono_ns = weir_mono_ns();
 	s->wall_ns = weir_wall_ns();
-	s->started_ns = e->started_ns;
 	pthread_mutex_lock(&e->lock);
+	s->started_ns = e->started_ns;
 	s->ended_ns = e->ended_ns;
 	pthread_mutex_unlock(&e->lock);
-	s->running = e->started_ns && !s->ended_ns;
+	s->running = s->started_ns && !s->ended_ns;
 	s->failed = atomic_load(&e->failed);
 	for (uint32_t i = 0; i < e->plan.tasks.task_count; i++)
 		add_task(e, &e->task[i], s);

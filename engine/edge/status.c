@@ -89,7 +89,7 @@ void weir_status_json(struct weir_buf *b, struct weir_engine *e, const struct we
 	key_bool(b, "running", s->running);
 	key_bool(b, "failed", s->failed);
 	key_u64(b, "time_ns", (uint64_t)s->wall_ns);
-	key_u64(b, "uptime_ns", until - s->started_ns);
+	key_u64(b, "uptime_ns", s->started_ns ? until - s->started_ns : 0);
 	key_u64(b, "records_in", s->records_in);
 	key_u64(b, "records_out", s->records_out);
 	key_u64(b, "state_bytes", s->state_bytes);
