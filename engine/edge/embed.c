@@ -44,6 +44,7 @@ WEIR_API struct weir_handle *weir_pipeline_open(const char *file, const struct w
 	struct weir_diags diags;
 	int r;
 
+	set_text(err, err_cap, ""); /* the caller's buffer holds anything */
 	if (!h) {
 		set_text(err, err_cap, "out of memory");
 		return NULL;
@@ -61,7 +62,7 @@ WEIR_API struct weir_handle *weir_pipeline_open(const char *file, const struct w
 	else if (r == WEIR_E_CONFIG)
 		set_diags(err, err_cap, file, &diags);
 	if (r < 0) {
-		if (r != WEIR_E_CONFIG || !err || !*err)
+		if (r != WEIR_E_CONFIG || !err || !err_cap || !*err)
 			set_text(err, err_cap, e.text);
 		weir_region_fini(&h->region);
 		free(h);
