@@ -8,10 +8,11 @@
 #include "engine/cli/client.h"
 
 static const char usage[] =
-	"usage: weir tap [options] [PIPELINE] STEP\n"
+	"usage: weir tap [options] [PIPELINE] STEP[.OUTPUT]\n"
 	"\n"
-	"Prints what the step emits on its main output, one JSON object a line, until interrupted. The\n"
-	"pipeline is never slowed: when records come faster than they can be shown, some are left out.\n"
+	"Prints what the step emits on OUTPUT (by default the first that is read), one JSON object a line,\n"
+	"until interrupted. The pipeline is never slowed: when records come faster than they can be shown,\n"
+	"some are left out.\n"
 	"\n"
 	"  --count N            end after N records\n"
 	"  -o json|text         the same: records are JSON\n"
@@ -78,7 +79,7 @@ int weir_cmd_tap(int argc, char **argv)
 	}
 	if (optind == argc || argc - optind > 2)
 		return weir_cli_usage("tap", "which step?");
-	if (strpbrk(argv[argc - 1], "\"\\") || strlen(argv[argc - 1]) > WEIR_NAME_MAX)
+	if (strpbrk(argv[argc - 1], "\"\\") || strlen(argv[argc - 1]) > 2 * WEIR_NAME_MAX + 1)
 		return weir_cli_usage("tap", "`%s` is no step name", argv[argc - 1]);
 	fd = weir_client_connect(argc - optind == 2 ? argv[optind] : NULL, &err);
 	if (fd < 0)

@@ -64,5 +64,5 @@ void weir_table_print(FILE *f, json_t *now, json_t *before)
 	json_array_foreach(steps, i, s)
 		print_step(f, s, json_array_get(old, i), seconds, num(now, "uptime_ns"));
 	if (bottleneck)
-		fprintf(f, "bottleneck: %s (its input is full, its output is not)\n", bottleneck);
+		fprintf(f, "bottleneck: %s (others wait for it)\n", bottleneck);
 }

@@ -112,20 +112,45 @@ static bool send_status(struct weir_control *ctl, struct client *c)
 	return send_all(c, b.p, b.len);
 }
 
+/* "step" (the first of its outputs that is read) or "step.output". */
+static bool find_output(const struct weir_pipeline *p, const char *name, uint32_t *ret_step,
+			uint32_t *ret_port, struct weir_err *err)
+{
+	const char *dot = strchr(name, '.');
+	int i = weir_pipeline_find(p, (struct weir_str){name, dot ? (size_t)(dot - name)
+								  : strlen(name)});
+	const struct weir_step *s;
+
+	if (i < 0) {
+		weir_err_set(err, -ENOENT, "no step `%.63s` in this pipeline", name);
+		return false;
+	}
+	s = &p->step[i];
+	*ret_step = (uint32_t)i;
+	*ret_port = 0;
+	for (uint32_t k = 0; !dot && k < s->port_count; k++)
+		if (s->port[k].uses && !s->port[*ret_port].uses)
+			*ret_port = k;
+	for (uint32_t k = 0; dot && k < s->port_count; k++) {
+		if (!strcmp(s->port[k].name, dot + 1)) {
+			*ret_port = k;
+			return true;
+		}
+	}
+	if (dot)
+		weir_err_set(err, -ENOENT, "step `%s` has no output `%.63s`", s->name, dot + 1);
+	return !dot;
+}
+
 static bool start_tap(struct weir_control *ctl, struct client *c, json_t *req)
 {
 	const char *name = json_string_value(json_object_get(req, "step"));
 	json_int_t count = json_integer_value(json_object_get(req, "count"));
 	struct weir_err err = {0};
-	int step = name ? weir_pipeline_find(weir_engine_pipeline(ctl->e), weir_str_c(name)) : -1;
+	uint32_t step, port;
 
-	if (step < 0) {
-		char text[160];
-
-		snprintf(text, sizeof(text), "no step `%.63s` in this pipeline", name ? name : "");
-		return send_error(c, text);
-	}
-	if (weir_engine_tap_start(ctl->e, (uint32_t)step, &err) < 0)
+	if (!find_output(weir_engine_pipeline(ctl->e), name ? name : "", &step, &port, &err) ||
+	    weir_engine_tap_start(ctl->e, step, port, &err) < 0)
 		return send_error(c, err.text);
 	c->tapping = true;
 	c->tap_left = count > 0 ? (uint64_t)count : UINT64_MAX;

@@ -91,8 +91,8 @@ const char *weir_engine_address(const struct weir_engine *e, uint32_t step);
 
 /* ---- tap: a look at what a step emits; never slows it, drops instead ---- */
 
-/* One tap at a time: WEIR_E_BUSY. Taps all tasks of the step. */
-int weir_engine_tap_start(struct weir_engine *e, uint32_t step, struct weir_err *err);
+/* One tap at a time: WEIR_E_BUSY. Taps one output of all tasks of the step; -EINVAL when it has no reader. */
+int weir_engine_tap_start(struct weir_engine *e, uint32_t step, uint32_t port, struct weir_err *err);
 void weir_engine_tap_stop(struct weir_engine *e);
 /* Hands over frames seen since the last call; the frame is valid during fn. Number of frames; the dropped
  * ones are added to *ret_dropped. */

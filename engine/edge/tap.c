@@ -10,6 +10,22 @@
 
 #define NO_STEP UINT32_MAX
 
+/* tap_want: number of the tap, output, step (UINT32_MAX in the low half: none). */
+static uint64_t pack_want(uint32_t number, uint32_t step, uint32_t port)
+{
+	return (uint64_t)number << 32 | port << 16 | step;
+}
+
+static uint32_t want_step(uint64_t want)
+{
+	return (uint32_t)want == NO_STEP ? NO_STEP : (uint32_t)want & 0xffff;
+}
+
+static uint32_t want_port(uint64_t want)
+{
+	return (uint32_t)want >> 16;
+}
+
 struct tap {
 	struct weir_ring_tx tx;
 	struct weir_engine *engine;
@@ -47,7 +63,7 @@ static void take_out(struct engine_task *t)
 static bool put_in(struct engine_task *t, uint64_t want)
 {
 	struct weir_engine *e = t->engine;
-	uint32_t ring = e->tap_ring + t->index, step = (uint32_t)want;
+	uint32_t ring = e->tap_ring + t->index, step = want_step(want);
 
 	for (uint32_t i = 0; i < t->step_node_count; i++) {
 		struct weir_node *n = &t->unit.task.node[i];
@@ -64,7 +80,7 @@ static bool put_in(struct engine_task *t, uint64_t want)
 			return false;
 		weir_ring_publish(&o->tx);
 		o->engine = e;
-		o->port = &n->port[0];
+		o->port = &n->port[want_port(want)];
 		t->tap_node->cls = &tap_class;
 		t->tap_node->task = &t->unit.task;
 		t->tap_node->step_name = "";
@@ -85,13 +101,13 @@ void weir__tap_check(struct engine_task *t)
 		return;
 	if (t->tap_in)
 		take_out(t);
-	if ((uint32_t)want != NO_STEP &&
-	    t->engine->plan.tasks.step_chain[(uint32_t)want] == t->chain && !put_in(t, want))
+	if (want_step(want) != NO_STEP &&
+	    t->engine->plan.tasks.step_chain[want_step(want)] == t->chain && !put_in(t, want))
 		return; /* the reader makes room; next turn */
 	t->tap_have = want;
 }
 
-int weir_engine_tap_start(struct weir_engine *e, uint32_t step, struct weir_err *err)
+int weir_engine_tap_start(struct weir_engine *e, uint32_t step, uint32_t port, struct weir_err *err)
 {
 	uint32_t chain = e->plan.tasks.step_chain[step];
 	const struct weir_chain *c = &e->plan.tasks.chain[chain];
@@ -100,6 +116,12 @@ int weir_engine_tap_start(struct weir_engine *e, uint32_t step, struct weir_err 
 		return weir_err_set(err, WEIR_E_BUSY, "another tap is open on this pipeline");
 	if (e->p->step[step].kind == WEIR_STEP_SINK)
 		return weir_err_set(err, -EINVAL, "a sink emits nothing: tap the step it reads from");
+	if (!e->p->step[step].port[port].uses) {
+		const char *name = e->p->step[step].port[port].name;
+
+		return weir_err_set(err, -EINVAL, "nobody reads `%s%s%s`, so nothing is emitted there",
+				    e->p->step[step].name, *name ? "." : "", name);
+	}
 	if (!e->tap_rx) {
 		e->tap_rx = weir_region_array(&e->region, struct weir_ring_rx,
 					      e->plan.tasks.task_count);
@@ -116,7 +138,7 @@ int weir_engine_tap_start(struct weir_engine *e, uint32_t step, struct weir_err 
 	}
 	atomic_store(&e->tap_dropped, 0);
 	e->tap_active = true;
-	atomic_store_explicit(&e->tap_want, (uint64_t)++e->tap_number << 32 | step,
+	atomic_store_explicit(&e->tap_want, pack_want(++e->tap_number, step, port),
 			      memory_order_release);
 	return 0;
 }
@@ -132,7 +154,8 @@ uint32_t weir_engine_tap_read(struct weir_engine *e,
 					 const struct weir_schema *s),
 			      void *ctx, uint32_t most, uint64_t *ret_dropped)
 {
-	uint32_t step = (uint32_t)atomic_load(&e->tap_want), total = 0;
+	uint64_t want = atomic_load(&e->tap_want);
+	uint32_t step = want_step(want), total = 0;
 	const struct weir_chain *c;
 
 	if (step == NO_STEP)
@@ -150,7 +173,7 @@ uint32_t weir_engine_tap_read(struct weir_engine *e,
 			if (f->kind == WEIR_FRAME_MARKER) {
 				e->tap_synced[c->first_task + i] = f->key_hash == e->tap_number;
 			} else if (e->tap_synced[c->first_task + i]) {
-				fn(ctx, f, e->p->step[step].port[0].schema);
+				fn(ctx, f, e->p->step[step].port[want_port(want)].schema);
 				total++;
 			}
 		}
