@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * A tap: one more target behind a port of a running task, that copies rows into a ring of its own and
- * drops what does not fit. It is put in and taken out by the task's worker between two turns, when no row
- * is on the way; when there is no tap it costs one relaxed load a turn.
+ * drops what does not fit. It is put in and taken out by the task's worker between two turns, when it
+ * holds no rows itself; when there is no tap it costs one relaxed load a turn.
  */
 #include <errno.h>
 
@@ -97,7 +97,10 @@ void weir__tap_check(struct engine_task *t)
 {
 	uint64_t want = atomic_load_explicit(&t->engine->tap_want, memory_order_acquire);
 
-	if (weir_likely(want == t->tap_have) || !weir_task_idle(&t->unit.task))
+	if (weir_likely(want == t->tap_have))
+		return;
+	/* A task held up by what is behind it may never be idle, but the tap itself always drains. */
+	if (t->tap_in && !weir_batch_empty(&t->tap_node->in))
 		return;
 	if (t->tap_in)
 		take_out(t);
