@@ -134,9 +134,10 @@ refused "the same pipeline twice, results to be replaced" 1 "runs already" run -
 more "the first one goes on"
 
 # ---- SIGTERM drains ----
-"$weir" tap live per_channel >"$dir/tap2" 2>&1 &
+"$weir" tap live cheap >"$dir/tap2" 2>&1 &
 tap=$!
 pids="$pids $tap"
+comes "a tap that is open" [ -s "$dir/tap2" ]
 kill -TERM "$live"
 ends "SIGTERM" "$live" 0
 has "SIGTERM is told" "$dir/live.err" "draining"
