@@ -163,7 +163,39 @@ weir_inline bool weir_ring_put_frame(struct weir_ring_tx *tx, const struct weir_
 	return true;
 }
 
-/* Header-only control frame. */
+/* Copies data frames, as many as there is room for; returns how many. The hash of an earlier key means
+ * nothing to the reader: copies lose it. */
+weir_inline uint32_t weir_ring_put_frames(struct weir_ring_tx *tx, const struct weir_frame *const *row,
+					  uint32_t count)
+{
+	int64_t room = (int64_t)(tx->head_cache + tx->data_capacity - tx->tail);
+	uint64_t tail = tx->tail;
+	uint32_t i;
+
+	for (i = 0; i < count; i++) {
+		uint32_t n = weir_frame_stride(row[i]);
+		struct weir_frame *to = (struct weir_frame *)(void *)(tx->base + (tail & tx->mask));
+
+		if (weir_unlikely(room < (int64_t)n)) {
+			tx->tail = tail;
+			room = (int64_t)weir_ring_room(tx, n);
+			if (room < (int64_t)n)
+				break;
+		}
+		weir_frame_copy(to, row[i], n);
+		weir_data_written(to, n);
+		if (weir_unlikely(to->flags & WEIR_FRAME_F_HASHED)) {
+			to->flags &= (uint8_t)~WEIR_FRAME_F_HASHED;
+			to->key_hash = 0;
+		}
+		tail += n;
+		room -= (int64_t)n;
+	}
+	tx->tail = tail;
+	return i;
+}
+
+/* Control frame without a payload, WEIR_CONTROL_BYTES long. */
 bool weir_ring_put_control(struct weir_ring_tx *tx, unsigned kind, uint64_t key_hash,
 			   int64_t time_ns);
 

@@ -20,7 +20,7 @@ static const char usage[] =
 	"\n"
 	"  --events N           how many (default 1000000)\n"
 	"  --first N            number of the first one (default 0)\n"
-	"  --seed N             (default 1)\n"
+	"  --seed N             (default 0)\n"
 	"  --only STREAM        person, auction or bid; default: all three (csv needs this option)\n"
 	"  --format csv|jsonl|raw   default by the extension of FILE, else jsonl\n"
 	"  --out-of-order DUR   largest displacement of event times (default 0)\n"

@@ -106,6 +106,19 @@ weir_inline void weir_port_push(struct weir_port *p, const struct weir_frame *f)
 		weir_batch_add(p->target[i], f);
 }
 
+/* The same for n rows; needs room for all of them. */
+weir_inline void weir_port_push_rows(struct weir_port *p, const struct weir_frame *const *row,
+				     uint32_t n)
+{
+	p->rows += n;
+	for (uint32_t i = 0; i < p->target_count; i++) {
+		struct weir_batch *b = &p->target[i]->in;
+
+		memcpy(b->row + b->count, row, n * sizeof(*row));
+		b->count += n;
+	}
+}
+
 /* Scratch memory for one new frame: pointer and its size in *ret_cap (a multiple of 8). NULL when it
  * must wait until the targets have drained. A port that has room and drained targets always gives
  * at least the task's record_max. */

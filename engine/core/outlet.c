@@ -38,16 +38,11 @@ static uint32_t send_keyed(struct weir_outlet *o, const struct weir_frame *const
 static uint32_t send_to(struct weir_outlet *o, uint32_t ring, const struct weir_frame *const *row,
 			uint32_t n)
 {
-	struct weir_ring_tx *tx = &o->tx[ring];
+	uint32_t done = weir_ring_put_frames(&o->tx[ring], row, n);
 
-	for (uint32_t i = 0; i < n; i++) {
-		/* The hash of an earlier key means nothing behind a new spread. */
-		if (!send_row(tx, row[i], 0, row[i]->flags & (uint8_t)~WEIR_FRAME_F_HASHED)) {
-			o->blocked = (int32_t)ring;
-			return i;
-		}
-	}
-	return n;
+	if (done < n)
+		o->blocked = (int32_t)ring;
+	return done;
 }
 
 static bool send_ctl(struct weir_outlet *o, const struct weir_ctl *ctl)

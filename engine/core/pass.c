@@ -10,8 +10,7 @@ static int pass_run(struct weir_node *n)
 	if (in->pos < in->count) {
 		uint32_t k = WEIR_MIN(in->count - in->pos, weir_port_room(&n->port[0]));
 
-		for (uint32_t i = 0; i < k; i++)
-			weir_port_push(&n->port[0], in->row[in->pos + i]);
+		weir_port_push_rows(&n->port[0], in->row + in->pos, k);
 		in->pos += k;
 		n->rows_in += k;
 		progress = k > 0;

@@ -134,12 +134,19 @@ static int run_raw(struct weir_node *n, struct source_memory *o)
 	for (uint32_t i = 0; i < o->r.stream_count; i++)
 		room = WEIR_MIN(room, weir_port_room(&n->port[i]));
 	room = (uint32_t)WEIR_MIN((size_t)room, o->frames - o->at);
-	for (uint32_t i = 0; i < room; i++) {
-		struct weir_frame *f = o->frame[o->at + i];
+	if (s->timed) {
+		for (uint32_t i = 0; i < room; i++) {
+			struct weir_frame *f = o->frame[o->at + i];
 
-		f->time_ns += o->shift_ns;
-		weir_port_push(&n->port[f->stream], f);
-		weir_source_saw(s, f->time_ns);
+			f->time_ns += o->shift_ns;
+			weir_source_saw(s, f->time_ns);
+		}
+	}
+	if (o->r.stream_count == 1) {
+		weir_port_push_rows(&n->port[0], (const struct weir_frame *const *)o->frame + o->at, room);
+	} else {
+		for (uint32_t i = 0; i < room; i++)
+			weir_port_push(&n->port[o->frame[o->at + i]->stream], o->frame[o->at + i]);
 	}
 	o->at += room;
 	s->rows += room;

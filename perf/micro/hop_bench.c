@@ -12,8 +12,8 @@
 
 #include "shm/segment.h"
 
-#define RECORDS UINT64_C(100000000)
-#define SOURCE_RECORDS 200000u
+#define RECORDS (UINT64_C(15000) * SOURCE_RECORDS)
+#define SOURCE_RECORDS 4096u /* stays in the cache: the ring is what is measured */
 #define BATCH 256u
 #define RING_BYTES ((uint64_t)1 << 20)
 
@@ -30,8 +30,9 @@ static void pin(int cpu)
 
 static void *produce(void *arg)
 {
-	struct weir_ring_tx tx;
+	static const struct weir_frame *row[SOURCE_RECORDS + BATCH];
 	uint8_t *source = aligned_alloc(64, SOURCE_RECORDS * 64u);
+	struct weir_ring_tx tx;
 	uint64_t at = 0;
 
 	(void)arg;
@@ -43,19 +44,18 @@ static void *produce(void *arg)
 		f->size = 64;
 		f->kind = WEIR_FRAME_DATA;
 		f->time_ns = i;
+		row[i] = f;
 	}
 	weir_ring_tx_init(&tx, &seg.ring[0], seg.ring_base[0]);
 	for (uint64_t n = 0; n < RECORDS;) {
-		for (uint32_t k = 0; k < BATCH && n < RECORDS; k++, n++) {
-			struct weir_frame *f = (struct weir_frame *)(void *)(source + 64u * at);
+		uint32_t want = (uint32_t)WEIR_MIN((uint64_t)BATCH, SOURCE_RECORDS - at);
+		uint32_t done = weir_ring_put_frames(&tx, row + at, want);
 
-			at = at + 1 == SOURCE_RECORDS ? 0 : at + 1;
-			while (!weir_ring_put_frame(&tx, f)) {
-				weir_ring_publish(&tx);
-				weir_cpu_relax();
-			}
-		}
 		weir_ring_publish(&tx);
+		n += done;
+		at = at + done == SOURCE_RECORDS ? 0 : at + done;
+		if (done < want)
+			weir_cpu_relax();
 	}
 	free(source);
 	return NULL;
