@@ -168,7 +168,8 @@ int weir_frame_check(const void *f, size_t available, const struct weir_schema *
 		return WEIR_E_CORRUPT;
 	if (h.size < sizeof(h) || h.size > UINT32_MAX - 7)
 		return WEIR_E_CORRUPT;
-	if (h.kind != WEIR_FRAME_DATA && h.kind != WEIR_FRAME_MARKER && h.size != sizeof(h))
+	if (h.kind != WEIR_FRAME_DATA && h.kind != WEIR_FRAME_MARKER && h.size != sizeof(h) &&
+	    h.size != WEIR_CONTROL_BYTES)
 		return WEIR_E_CORRUPT;
 	/* With its padding, so that a loop may step by the stride without a second check. */
 	if (weir_frame_stride(&h) > available)

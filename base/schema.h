@@ -89,6 +89,10 @@ struct weir_frame {
 	int64_t time_ns;   /* event time */
 };
 
+/* A control frame in a ring fills a cache line with zeros behind its header, so that records of 64 bytes
+ * stay on lines of their own. */
+#define WEIR_CONTROL_BYTES 64u
+
 #define WEIR_FRAME_F_HASHED 1u
 #define WEIR_FRAME_F_TIMED 2u /* time_ns is an event time (records of untimed streams lack it) */
 

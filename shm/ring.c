@@ -34,13 +34,14 @@ void weir_ring_rx_init(struct weir_ring_rx *rx, struct weir_ring_block *block, c
 bool weir_ring_put_control(struct weir_ring_tx *tx, unsigned kind, uint64_t key_hash,
 			   int64_t time_ns)
 {
-	struct weir_frame f = {
-		.size = sizeof(f),
-		.kind = (uint8_t)kind,
-		.key_hash = key_hash,
-		.time_ns = time_ns,
-	};
+	struct {
+		struct weir_frame f;
+		uint8_t zero[WEIR_CONTROL_BYTES - sizeof(struct weir_frame)];
+	} c = {.f = {.size = WEIR_CONTROL_BYTES,
+		     .kind = (uint8_t)kind,
+		     .key_hash = key_hash,
+		     .time_ns = time_ns}};
 
 	weir_assert(kind > WEIR_FRAME_DATA && kind < WEIR_FRAME_KIND_COUNT);
-	return weir_ring_put_frame(tx, &f);
+	return weir_ring_put_frame(tx, &c.f);
 }

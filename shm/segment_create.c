@@ -17,8 +17,10 @@
 #include "shm/segment_map.h"
 #include "shm/verify.h"
 
-/* Control frames only: a sixteenth of the ring, and never more than this. */
+/* Control frames only: a sixteenth of the ring, and never more than this. Few are under way at a time, and
+ * the smallest ring has room for four. */
 #define SEGMENT_RESERVE_MAX UINT64_C(4096)
+_Static_assert(4096 / 16 >= 4 * WEIR_CONTROL_BYTES, "room for a few control frames in any ring");
 
 struct segment_plan {
 	const struct weir_segment_options *opt;

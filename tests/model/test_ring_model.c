@@ -179,7 +179,10 @@ static void consume(void *arg)
 
 /* ---- frames: data leaves the reserve alone, control gets through a full ring ---- */
 
-#define FRAME_BYTES 1360u /* three of them and a header do not fit */
+/* Three of them and a control frame do not fit; two leave the reserve and less than a control frame. */
+#define FRAME_BYTES 1360u
+
+static uint64_t in_reserve; /* barriers that found no room but the reserve, over all executions */
 
 static void produce_frames(void *arg)
 {
@@ -203,6 +206,8 @@ static void produce_frames(void *arg)
 		}
 		/* A barrier behind the last data frame, though the ring may be full for data. */
 		if (i + 1 == cfg.records) {
+			in_reserve +=
+				tx.tail - tx.head_cache + WEIR_CONTROL_BYTES > tx.data_capacity;
 			while (!weir_ring_put_control(&tx, WEIR_FRAME_BARRIER, 7, -1))
 				model_fail("no room for a control frame in the reserve");
 		}
@@ -238,7 +243,7 @@ static void consume_frames(void *arg)
 				data++;
 			} else {
 				model_check(f->kind == WEIR_FRAME_BARRIER && f->key_hash == 7);
-				model_check(f->time_ns == -1 && f->size == sizeof(*f));
+				model_check(f->time_ns == -1 && f->size == WEIR_CONTROL_BYTES);
 				model_check(data == cfg.records);
 				end = true;
 			}
@@ -364,9 +369,12 @@ static void test_control_in_reserve(void **state)
 
 	(void)state;
 	configure(4, FRAME_BYTES, 1, 1);
-	cfg.reserve = 24;
+	/* A data frame that took it would leave no room for the barrier. */
+	cfg.reserve = FRAME_BYTES;
 	cfg.grain = 8;
+	in_reserve = 0;
 	explore(&s, &r);
+	assert_true(in_reserve > 0);
 }
 
 static void test_dead_producer(void **state)

@@ -18,7 +18,7 @@ static inline uint32_t frame_size_of(uint64_t seq)
 	uint64_t r = seq + 77;
 
 	if (seq % 16 == 15)
-		return sizeof(struct weir_frame);
+		return WEIR_CONTROL_BYTES;
 	return (uint32_t)(sizeof(struct weir_frame) + 8 * (stress_random(&r) % 64));
 }
 
@@ -46,7 +46,7 @@ static inline bool frame_put(struct weir_ring_tx *tx, uint64_t seq)
 static inline bool frame_is(const struct weir_frame *f, uint64_t available, uint64_t seq)
 {
 	uint32_t size = frame_size_of(seq);
-	uint64_t r = seq;
+	uint64_t r = seq, want;
 
 	if (available < size || f->size != size || f->key_hash != seq ||
 	    f->time_ns != (int64_t)~seq || f->stream != 0 || f->flags != 0 ||
@@ -54,7 +54,8 @@ static inline bool frame_is(const struct weir_frame *f, uint64_t available, uint
 		return false;
 	for (const uint64_t *w = (const uint64_t *)(f + 1);
 	     w < (const uint64_t *)((const uint8_t *)f + size); w++) {
-		if (*w != stress_random(&r))
+		want = f->kind == WEIR_FRAME_DATA ? stress_random(&r) : 0;
+		if (*w != want)
 			return false;
 	}
 	return true;

@@ -369,6 +369,40 @@ static void test_check_header(void **state)
 	assert_int_equal(check_tight(h, 24, &every), 0);
 }
 
+/* A control frame is its header, or fills a cache line; nothing else. */
+static void test_check_control_sizes(void **state)
+{
+	static const struct {
+		unsigned kind;
+		bool any_size;
+	} row[] = {
+		{WEIR_FRAME_DATA, true}, {WEIR_FRAME_WATERMARK, false}, {WEIR_FRAME_BARRIER, false},
+		{WEIR_FRAME_EOS, false}, {WEIR_FRAME_MARKER, true},	{WEIR_FRAME_IDLE, false},
+	};
+	uint64_t line[16] = {0};
+	struct weir_frame *f = (struct weir_frame *)line;
+
+	(void)state;
+	assert_int_equal(WEIR_CONTROL_BYTES, 64);
+	for (unsigned i = 0; i < WEIR_COUNT_OF(row); i++) {
+		for (uint32_t size = 0; size <= sizeof(line); size++) {
+			bool fine = size == 24 || size == 64 || (row[i].any_size && size >= 24);
+
+			*f = header(row[i].kind, size);
+			assert_int_equal(check_tight(f, WEIR_ALIGN_UP(WEIR_MAX(size, 24u), 8u),
+						     NULL),
+					 fine ? 0 : WEIR_E_CORRUPT);
+		}
+		*f = header(row[i].kind, 64);
+		assert_int_equal(check_tight(f, 63, NULL), WEIR_E_TOO_SMALL);
+		assert_int_equal(check_tight(f, 24, NULL), WEIR_E_TOO_SMALL);
+	}
+	/* What is behind the header is no record. */
+	*f = header(WEIR_FRAME_BARRIER, 64);
+	memset(f + 1, 0xff, 40);
+	assert_int_equal(check_tight(f, 64, &every), 0);
+}
+
 static void set_slot(struct weir_frame *f, unsigned word, uint64_t v)
 {
 	memcpy((uint8_t *)(f + 1) + 8 * word, &v, 8);
@@ -567,6 +601,7 @@ static const struct CMUnitTest tests[] = {
 	CASE(test_record_builder_never_overflows),
 	CASE(test_record_tail),
 	CASE(test_check_header),
+	CASE(test_check_control_sizes),
 	CASE(test_check_slots),
 	CASE(test_check_list_elements),
 	CASE(test_check_null_bits),

@@ -120,7 +120,7 @@ static void test_ring_full_leaves_the_reserve_to_control_frames(void **state)
 	assert_int_equal(weir_ring_room(&p->tx, 8), 0);
 	while (weir_ring_put_control(&p->tx, WEIR_FRAME_WATERMARK, 0, 5))
 		control++;
-	assert_int_equal(control, reserve / sizeof(struct weir_frame));
+	assert_int_equal(control, reserve / WEIR_CONTROL_BYTES);
 	assert_true(control > 0);
 	assert_true(p->tx.tail <= p->tx.capacity);
 	/* The tail is now beyond the data capacity: still no room, and no wrap to a huge number. */
@@ -247,14 +247,48 @@ static void test_ring_put_frame_uses_the_stride(void **state)
 	assert_int_equal(p->tx.tail, weir_frame_stride(f));
 	assert_true(weir_ring_put_control(&p->tx, WEIR_FRAME_BARRIER, 12, 34));
 	weir_ring_publish(&p->tx);
-	assert_int_equal(weir_ring_peek(&p->rx, 1, &m), weir_frame_stride(f) + 24);
+	assert_int_equal(weir_ring_peek(&p->rx, 1, &m), weir_frame_stride(f) + WEIR_CONTROL_BYTES);
 	r = m;
 	assert_int_equal(weir_get_i64(r, &schema, 0), 5);
 	r = (const struct weir_frame *)((const char *)m + weir_frame_stride(r));
 	assert_int_equal(r->kind, WEIR_FRAME_BARRIER);
-	assert_int_equal(r->size, 24);
+	assert_int_equal(r->size, WEIR_CONTROL_BYTES);
 	assert_int_equal(r->key_hash, 12);
 	assert_int_equal(r->time_ns, 34);
+}
+
+static void test_ring_control_keeps_records_on_lines_of_their_own(void **state)
+{
+	struct pair *p = *state;
+	uint64_t line[8] = {0};
+	struct weir_frame *f = (struct weir_frame *)line;
+	const uint8_t *zero;
+	const void *m;
+
+	*f = (struct weir_frame){.size = sizeof(line), .kind = WEIR_FRAME_DATA};
+	/* What an earlier lap left there. */
+	memset(p->s.ring_base[0], 0xa5, p->tx.capacity);
+	for (int i = 0; i < 3; i++) {
+		f->key_hash = (uint64_t)i;
+		assert_true(weir_ring_put_frame(&p->tx, f));
+		assert_true(weir_ring_put_control(&p->tx, WEIR_FRAME_WATERMARK, 0, i));
+	}
+	weir_ring_publish(&p->tx);
+	assert_int_equal(weir_ring_peek(&p->rx, 1, &m), 6 * 64);
+	for (int i = 0; i < 6; i++) {
+		const struct weir_frame *r = (const struct weir_frame *)((const char *)m + 64 * i);
+
+		assert_int_equal((uintptr_t)r % 64, 0);
+		assert_int_equal(r->kind, i % 2 ? WEIR_FRAME_WATERMARK : WEIR_FRAME_DATA);
+		assert_int_equal(weir_frame_check(r, 64, NULL), 0);
+		if (i % 2 == 0) {
+			assert_int_equal(r->key_hash, i / 2);
+			continue;
+		}
+		zero = (const uint8_t *)(r + 1);
+		for (unsigned k = 0; k < WEIR_CONTROL_BYTES - sizeof(*r); k++)
+			assert_int_equal(zero[k], 0);
+	}
 }
 
 static void test_ring_put_frame_on_a_full_ring_changes_nothing(void **state)
@@ -308,6 +342,7 @@ static const struct CMUnitTest tests[] = {
 	T(test_ring_positions_survive_large_values),
 	T(test_ring_restarted_peers_continue),
 	T(test_ring_put_frame_uses_the_stride),
+	T(test_ring_control_keeps_records_on_lines_of_their_own),
 	T(test_ring_put_frame_on_a_full_ring_changes_nothing),
 	T(test_ring_put_control_refuses_other_kinds),
 };
