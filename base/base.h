@@ -28,8 +28,8 @@
 
 /* a must be a power of two. In the type of x: a narrower a must not cut the upper half off. */
 #define WEIR_ALIGN_UP(x, a)                                                                        \
-	((__typeof__(x))(((x) + ((__typeof__(x))(a) - 1)) & ~((__typeof__(x))(a) - 1)))
-#define WEIR_IS_POW2(x) ((x) != 0 && (((x) & ((x) - 1)) == 0))
+	((__typeof__(x))(((x) + ((__typeof__(x))(a)-1)) & ~((__typeof__(x))(a)-1)))
+#define WEIR_IS_POW2(x) ((x) != 0 && (((x) & ((x)-1)) == 0))
 
 #define WEIR_NS_PER_US INT64_C(1000)
 #define WEIR_NS_PER_MS INT64_C(1000000)

@@ -29,7 +29,7 @@ enum {
 };
 
 struct weir_err {
-	int code;       /* 0: no error */
+	int code; /* 0: no error */
 	char text[512]; /* one sentence, no newline at the end */
 };
 

@@ -41,8 +41,8 @@ static uint64_t field_hash(uint64_t h, const struct weir_frame *f, const struct 
 	}
 }
 
-uint64_t weir_key_hash(const struct weir_frame *f, const struct weir_schema *s,
-		       const uint16_t *key, uint32_t key_count)
+uint64_t weir_key_hash(const struct weir_frame *f, const struct weir_schema *s, const uint16_t *key,
+		       uint32_t key_count)
 {
 	uint64_t h = WEIR_KEYHASH_SEED;
 
@@ -64,7 +64,8 @@ void weir_key_hash_rows(const struct weir_frame *const *row, uint32_t n,
 {
 	if (key_count == 1 && plain_slot(s, key[0])) {
 		for (uint32_t i = 0; i < n; i++)
-			ret_hash[i] = weir_hash_mix(WEIR_KEYHASH_SEED ^ weir_slot(row[i], s, key[0]));
+			ret_hash[i] =
+				weir_hash_mix(WEIR_KEYHASH_SEED ^ weir_slot(row[i], s, key[0]));
 		return;
 	}
 	for (uint32_t i = 0; i < n; i++)

@@ -36,8 +36,8 @@ uint64_t weir_hash_text(struct weir_str s); /* XXH3_64bits */
 /* Canonical slot of a float64: -0.0 to 0.0, NaNs to one. */
 uint64_t weir_hash_f64_slot(uint64_t slot);
 
-uint64_t weir_key_hash(const struct weir_frame *f, const struct weir_schema *s,
-		       const uint16_t *key, uint32_t key_count);
+uint64_t weir_key_hash(const struct weir_frame *f, const struct weir_schema *s, const uint16_t *key,
+		       uint32_t key_count);
 
 /* The same for n rows; fast for one fixed-size key. */
 void weir_key_hash_rows(const struct weir_frame *const *row, uint32_t n,

@@ -40,6 +40,7 @@ int weir_parse_duration(struct weir_str s, int64_t *ret_ns);
 struct weir_buf;
 void weir_buf_decimal(struct weir_buf *b, int64_t v, unsigned scale); /* exactly scale digits */
 void weir_buf_duration(struct weir_buf *b, int64_t ns); /* "1h30m0s", "250ms": parses back */
-void weir_buf_size(struct weir_buf *b, uint64_t bytes); /* "2MiB" when exact, else "12345B"; parses back */
+void weir_buf_size(struct weir_buf *b,
+		   uint64_t bytes); /* "2MiB" when exact, else "12345B"; parses back */
 
 #endif

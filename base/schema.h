@@ -47,10 +47,10 @@ enum weir_type {
 };
 
 struct weir_typeinfo {
-	uint8_t type;      /* enum weir_type */
-	uint8_t elem;      /* WEIR_LIST: element type, never a list */
+	uint8_t type; /* enum weir_type */
+	uint8_t elem; /* WEIR_LIST: element type, never a list */
 	uint8_t precision; /* WEIR_DECIMAL: 1..18 */
-	uint8_t scale;     /* WEIR_DECIMAL: 0..precision */
+	uint8_t scale; /* WEIR_DECIMAL: 0..precision */
 };
 
 struct weir_field {
@@ -73,20 +73,20 @@ enum weir_frame_kind {
 	WEIR_FRAME_NONE = 0, /* never valid: zeroed memory is not a frame */
 	WEIR_FRAME_DATA = 1,
 	WEIR_FRAME_WATERMARK = 2, /* time_ns: no earlier record follows; header only */
-	WEIR_FRAME_BARRIER = 3,   /* key_hash: epoch; header only */
-	WEIR_FRAME_EOS = 4,       /* end of stream; header only */
-	WEIR_FRAME_MARKER = 5,    /* latency marker; time_ns: CLOCK_MONOTONIC at the source */
-	WEIR_FRAME_IDLE = 6,      /* the input is idle: leave it out of the watermark; header only */
+	WEIR_FRAME_BARRIER = 3, /* key_hash: epoch; header only */
+	WEIR_FRAME_EOS = 4, /* end of stream; header only */
+	WEIR_FRAME_MARKER = 5, /* latency marker; time_ns: CLOCK_MONOTONIC at the source */
+	WEIR_FRAME_IDLE = 6, /* the input is idle: leave it out of the watermark; header only */
 	WEIR_FRAME_KIND_COUNT
 };
 
 struct weir_frame {
 	uint32_t size; /* header, slots and tail; the next frame starts at the next multiple of 8 */
 	uint8_t kind;
-	uint8_t flags;     /* WEIR_FRAME_F_* */
+	uint8_t flags; /* WEIR_FRAME_F_* */
 	uint16_t stream;
 	uint64_t key_hash; /* valid with WEIR_FRAME_F_HASHED */
-	int64_t time_ns;   /* event time */
+	int64_t time_ns; /* event time */
 };
 
 /* A control frame in a ring fills a cache line with zeros behind its header, so that records of 64 bytes
@@ -144,7 +144,7 @@ struct weir_err;
 int weir_type_parse(struct weir_str text, struct weir_field *ret_field, struct weir_err *err);
 struct weir_buf;
 void weir_buf_type(struct weir_buf *b, const struct weir_field *f); /* parses back */
-const char *weir_type_name(unsigned type);			      /* "int64" ...; never NULL */
+const char *weir_type_name(unsigned type); /* "int64" ...; never NULL */
 
 weir_inline struct weir_typeinfo weir_type_of(unsigned type)
 {
@@ -176,7 +176,8 @@ weir_inline bool weir_null(const struct weir_frame *f, const struct weir_schema 
 	return (w >> (i % 64)) & 1;
 }
 
-weir_inline int64_t weir_get_i64(const struct weir_frame *f, const struct weir_schema *s, unsigned i)
+weir_inline int64_t weir_get_i64(const struct weir_frame *f, const struct weir_schema *s,
+				 unsigned i)
 {
 	return (int64_t)weir_slot(f, s, i);
 }
@@ -207,7 +208,7 @@ weir_inline struct weir_str weir_get_str(const struct weir_frame *f, const struc
 struct weir_builder {
 	struct weir_frame *f;
 	const struct weir_schema *s;
-	uint32_t cap;  /* bytes at f, a multiple of 8 */
+	uint32_t cap; /* bytes at f, a multiple of 8 */
 	uint32_t tail; /* next free payload offset */
 	bool full;
 };

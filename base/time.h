@@ -15,8 +15,8 @@
 struct weir_civil {
 	int32_t year;
 	uint8_t month, day, hour, minute, second; /* month 1..12, day 1..31 */
-	uint8_t weekday;                          /* 0 is Sunday */
-	uint16_t yearday;                         /* 0..365 */
+	uint8_t weekday; /* 0 is Sunday */
+	uint16_t yearday; /* 0..365 */
 	uint32_t ns;
 };
 

@@ -27,7 +27,8 @@ static const struct {
 
 static void help(FILE *f)
 {
-	fprintf(f, "usage: weir VERB ...\n\nweir %s: data streams across regions\n\n", WEIR_VERSION);
+	fprintf(f, "usage: weir VERB ...\n\nweir %s: data streams across regions\n\n",
+		WEIR_VERSION);
 	for (size_t i = 0; i < WEIR_COUNT_OF(forward); i++)
 		fprintf(f, "  %-10s %s\n", forward[i].verb, forward[i].help);
 	for (size_t i = 0; i < WEIR_COUNT_OF(own); i++)

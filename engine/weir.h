@@ -41,7 +41,7 @@ enum weir_value_type {
 	WEIR_VALUE_STRING = 5,
 	WEIR_VALUE_BYTES = 6,
 	WEIR_VALUE_TIMESTAMP = 7, /* ns since the Unix epoch */
-	WEIR_VALUE_DURATION = 8,  /* ns */
+	WEIR_VALUE_DURATION = 8, /* ns */
 	WEIR_VALUE_LIST = 9,
 };
 
@@ -88,8 +88,8 @@ static inline int weir_record_null(const struct weir_record *r, const struct wei
 }
 
 /* bool, int64, decimal, timestamp, duration */
-static inline int64_t weir_record_int(const struct weir_record *r,
-				      const struct weir_record_info *s, uint32_t field)
+static inline int64_t weir_record_int(const struct weir_record *r, const struct weir_record_info *s,
+				      uint32_t field)
 {
 	return (int64_t)r->word[s->null_words + field];
 }
@@ -137,7 +137,7 @@ static inline int weir_record_field(const struct weir_record_info *s, const char
 /* ---- what the engine offers ---- */
 
 struct weir_context; /* one task of the step */
-struct weir_writer;  /* where new records go during one call */
+struct weir_writer; /* where new records go during one call */
 
 struct weir_host {
 	uint32_t abi, size;
@@ -175,10 +175,10 @@ struct weir_host {
 /* ---- what an operator exports ---- */
 
 struct weir_operator {
-	uint32_t abi;	      /* WEIR_ABI */
-	uint32_t size;	      /* sizeof(struct weir_operator) */
+	uint32_t abi; /* WEIR_ABI */
+	uint32_t size; /* sizeof(struct weir_operator) */
 	uint32_t state_bytes; /* per key; 0: no state */
-	uint32_t flags;	      /* 0 */
+	uint32_t flags; /* 0 */
 
 	/* Output schema. options: the step's `options` as JSON text. NULL: same as the input. 0, or -1 with a
 	 * sentence in err. */
@@ -206,8 +206,8 @@ struct weir_operator {
 
 /* Exports `op` under `name`, the name a pipeline file uses. */
 #define WEIR_OPERATOR(name, op)                                                                    \
-	__attribute__((visibility("default"))) const struct weir_operator *weir_operator_##name(   \
-		void);                                                                             \
+	__attribute__((visibility("default")))                                                     \
+	const struct weir_operator *weir_operator_##name(void);                                    \
 	const struct weir_operator *weir_operator_##name(void)                                     \
 	{                                                                                          \
 		return &(op);                                                                      \
@@ -218,16 +218,16 @@ struct weir_operator {
 struct weir_handle;
 
 struct weir_run_options {
-	uint32_t size;	  /* sizeof(struct weir_run_options) */
+	uint32_t size; /* sizeof(struct weir_run_options) */
 	uint32_t workers; /* 0: as the file says */
-	int fresh;	  /* sinks replace earlier results */
+	int fresh; /* sinks replace earlier results */
 	int no_huge, no_pin;
 };
 
 /* Loads and checks a pipeline file and opens everything it needs. NULL with a text in err (several
  * lines when the file has several mistakes). opt may be NULL. */
-struct weir_handle *weir_pipeline_open(const char *file, const struct weir_run_options *opt, char *err,
-				       size_t err_cap);
+struct weir_handle *weir_pipeline_open(const char *file, const struct weir_run_options *opt,
+				       char *err, size_t err_cap);
 /* Starts the workers. 0, or -1 with err. */
 int weir_pipeline_start(struct weir_handle *h, char *err, size_t err_cap);
 /* Input ends, what is on the way is finished; now: at once. From any thread. */

@@ -165,8 +165,8 @@ weir_inline bool weir_ring_put_frame(struct weir_ring_tx *tx, const struct weir_
 
 /* Copies data frames, as many as there is room for; returns how many. The hash of an earlier key means
  * nothing to the reader: copies lose it. */
-weir_inline uint32_t weir_ring_put_frames(struct weir_ring_tx *tx, const struct weir_frame *const *row,
-					  uint32_t count)
+weir_inline uint32_t weir_ring_put_frames(struct weir_ring_tx *tx,
+					  const struct weir_frame *const *row, uint32_t count)
 {
 	int64_t room = (int64_t)(tx->head_cache + tx->data_capacity - tx->tail);
 	uint64_t tail = tx->tail;

@@ -34,8 +34,9 @@ int weir_run_socket(const char *pipeline, char *ret, size_t cap, struct weir_err
 	else
 		n = snprintf(ret, cap, "%s/%s.sock", dir, pipeline);
 	if (n < 0 || (size_t)n >= cap || (size_t)n >= sizeof(un.sun_path))
-		return weir_err_set(err, -ENAMETOOLONG,
-				    "the path of the control socket is too long: set WEIR_RUN_DIR to "
-				    "a shorter directory");
+		return weir_err_set(
+			err, -ENAMETOOLONG,
+			"the path of the control socket is too long: set WEIR_RUN_DIR to "
+			"a shorter directory");
 	return 0;
 }

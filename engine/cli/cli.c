@@ -54,8 +54,8 @@ bool weir_cli_output(const char *verb, const char *arg, bool *ret_json)
 	return true;
 }
 
-bool weir_cli_count(const char *verb, const char *option, const char *arg, uint64_t min, uint64_t max,
-		    uint64_t *ret)
+bool weir_cli_count(const char *verb, const char *option, const char *arg, uint64_t min,
+		    uint64_t max, uint64_t *ret)
 {
 	uint64_t v;
 
@@ -88,9 +88,9 @@ static void print_diags(const char *file, const struct weir_diags *d, bool json)
 			weir_buf_json_str(&b, weir_str_c(file));
 			weir_buf_lit(&b, ",\"errors\":[");
 		} else {
-			weir_buf_printf(&b, "%s{\"line\":%u,\"column\":%u,\"message\":",
-					i > 1 ? "," : "", d->diag[i - 1].pos.line,
-					d->diag[i - 1].pos.column);
+			weir_buf_printf(
+				&b, "%s{\"line\":%u,\"column\":%u,\"message\":", i > 1 ? "," : "",
+				d->diag[i - 1].pos.line, d->diag[i - 1].pos.column);
 			weir_buf_json_str(&b, weir_str_c(d->diag[i - 1].text));
 			weir_buf_char(&b, '}');
 		}

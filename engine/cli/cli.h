@@ -18,7 +18,7 @@ enum { WEIR_EXIT_OK = 0, WEIR_EXIT_FAILED = 1, WEIR_EXIT_USAGE = 2, WEIR_EXIT_FI
 struct weir_verb {
 	const char *name;
 	int (*main)(int argc, char **argv); /* argv[0] is the verb */
-	const char *help;		    /* one line */
+	const char *help; /* one line */
 };
 
 int weir_cmd_run(int argc, char **argv);
@@ -41,8 +41,8 @@ int weir_cli_bad_option(const char *verb, int c, char **argv);
 bool weir_cli_output(const char *verb, const char *arg, bool *ret_json);
 
 /* Count option: false with a message when it is no number in [min, max]. */
-bool weir_cli_count(const char *verb, const char *option, const char *arg, uint64_t min, uint64_t max,
-		    uint64_t *ret);
+bool weir_cli_count(const char *verb, const char *option, const char *arg, uint64_t min,
+		    uint64_t max, uint64_t *ret);
 
 /* Loads a pipeline file and prints what is wrong with it: exit code, 0 when fine. */
 int weir_cli_load(const char *verb, const char *file, bool json, struct weir_region *region,

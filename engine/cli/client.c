@@ -47,9 +47,11 @@ static int connect_name(const char *name, struct weir_err *err)
 	if (connect(fd, (struct sockaddr *)&un, sizeof(un))) {
 		r = -errno;
 		close(fd);
-		return weir_err_set(err, r, r == -EACCES ?
-			"pipeline `%s` belongs to another user (%s)" :
-			"no pipeline `%s` runs on this host (%s does not answer)", name, un.sun_path);
+		return weir_err_set(
+			err, r,
+			r == -EACCES ? "pipeline `%s` belongs to another user (%s)"
+				     : "no pipeline `%s` runs on this host (%s does not answer)",
+			name, un.sun_path);
 	}
 	return fd;
 }
@@ -109,7 +111,8 @@ json_t *weir_client_ask(int fd, const char *command, struct weir_err *err)
 	answer = json_loadb(text, n, JSON_DISABLE_EOF_CHECK, NULL);
 	free(text);
 	if (!answer) {
-		weir_err_set(err, WEIR_E_FORMAT, "the pipeline ended, or its answer makes no sense");
+		weir_err_set(err, WEIR_E_FORMAT,
+			     "the pipeline ended, or its answer makes no sense");
 	} else if (!json_is_true(json_object_get(answer, "ok"))) {
 		const char *why = json_string_value(json_object_get(answer, "error"));
 

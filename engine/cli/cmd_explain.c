@@ -83,9 +83,9 @@ static void print_text(const struct explain *x)
 
 		printf("rings %s%s%s -> %s: %u, %s\n", from->name, *port ? "." : "", port,
 		       x->p->step[l->to_step].name, l->ring_count,
-		       l->spread == WEIR_SPREAD_KEY	    ? "by key" :
-		       l->spread == WEIR_SPREAD_FORWARD ? "one to one" :
-							  "in turn");
+		       l->spread == WEIR_SPREAD_KEY	  ? "by key"
+		       : l->spread == WEIR_SPREAD_FORWARD ? "one to one"
+							  : "in turn");
 	}
 	size_text(ring, sizeof(ring), x->plan.ring_bytes);
 	size_text(total, sizeof(total), x->plan.ring_total);

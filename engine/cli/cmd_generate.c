@@ -98,7 +98,8 @@ static int parse(struct generate *g, int argc, char **argv)
 
 		switch (c) {
 		case 'e':
-			ok = weir_cli_count(verb, "--events", optarg, 1, UINT64_MAX / 2, &g->opt.events);
+			ok = weir_cli_count(verb, "--events", optarg, 1, UINT64_MAX / 2,
+					    &g->opt.events);
 			break;
 		case 'f':
 			ok = weir_cli_count(verb, "--first", optarg, 0, UINT64_MAX / 2,
@@ -124,8 +125,10 @@ static int parse(struct generate *g, int argc, char **argv)
 			break;
 		case 'b':
 			if (weir_time_parse_rfc3339(weir_str_c(optarg), &g->opt.base_time_ns) < 0)
-				r = weir_cli_usage(verb, "--base-time %s: a time such as "
-						   "2015-07-15T00:00:00Z", optarg);
+				r = weir_cli_usage(verb,
+						   "--base-time %s: a time such as "
+						   "2015-07-15T00:00:00Z",
+						   optarg);
 			break;
 		case 'r':
 			g->opt.region = optarg;
@@ -149,7 +152,8 @@ static int parse(struct generate *g, int argc, char **argv)
 	if (!g->format)
 		g->format = format_of(g->out);
 	if (g->format == WEIR_FORMAT_CSV && g->only < 0)
-		return weir_cli_usage("generate", "a csv file holds one kind of record: add --only bid");
+		return weir_cli_usage("generate",
+				      "a csv file holds one kind of record: add --only bid");
 	return 0;
 }
 
@@ -184,7 +188,8 @@ static int write_events(const struct generate *g, struct weir_output *out, struc
 	}
 	weir_encode_head(&enc, &b);
 	r = weir_output_write(out, b.p, b.len, err);
-	for (uint64_t n = g->opt.first_event; r >= 0 && n < g->opt.first_event + g->opt.events; n++) {
+	for (uint64_t n = g->opt.first_event; r >= 0 && n < g->opt.first_event + g->opt.events;
+	     n++) {
 		if (g->only >= 0 && weir_nexmark_stream_of(n) != (unsigned)g->only)
 			continue;
 		weir_nexmark_event(&g->opt, n, frame);

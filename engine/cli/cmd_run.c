@@ -64,7 +64,8 @@ static void *signal_main(void *arg)
 	while (sigwait(&set, &sig) == 0 && sig != SIGUSR1) {
 		count++;
 		weir_log(WEIR_LOG_WARN,
-			 count == 1 ? "draining; a second signal stops at once" : "stopping at once",
+			 count == 1 ? "draining; a second signal stops at once"
+				    : "stopping at once",
 			 "pipeline", run->p->name, NULL);
 		weir_engine_stop(run->e, count > 1);
 	}
@@ -137,7 +138,8 @@ static int parse(struct run *run, int argc, char **argv)
 			break;
 		case 'l':
 			if (strcmp(optarg, "json") && strcmp(optarg, "logfmt"))
-				return weir_cli_usage("run", "--log-format %s: logfmt or json", optarg);
+				return weir_cli_usage("run", "--log-format %s: logfmt or json",
+						      optarg);
 			weir_log_format_json(!strcmp(optarg, "json"));
 			break;
 		case 'h':
@@ -148,8 +150,8 @@ static int parse(struct run *run, int argc, char **argv)
 		}
 	}
 	if (optind + 1 != argc)
-		return weir_cli_usage("run", optind < argc ? "one pipeline file at a time" :
-							     "which pipeline file?");
+		return weir_cli_usage("run", optind < argc ? "one pipeline file at a time"
+							   : "which pipeline file?");
 	run->file = argv[optind];
 	return 0;
 }
@@ -194,13 +196,13 @@ static void print_summary(struct run *run, int result)
 		fwrite(b.p, 1, b.len, stderr);
 		return;
 	}
-	fprintf(stderr,
-		"%s: %s%llu records in, %llu out, %llu late, %llu rejected, %.2f s\n",
+	fprintf(stderr, "%s: %s%llu records in, %llu out, %llu late, %llu rejected, %.2f s\n",
 		run->p->name, result ? "failed after " : "", (unsigned long long)s->records_in,
 		(unsigned long long)s->records_out, (unsigned long long)late,
 		(unsigned long long)rejected, seconds);
 	for (uint32_t i = 0; i < s->step_count; i++)
-		if (s->step[i].late && !run->p->step[i].port[WEIR_MAX(run->p->step[i].late_port, 0)].uses)
+		if (s->step[i].late &&
+		    !run->p->step[i].port[WEIR_MAX(run->p->step[i].late_port, 0)].uses)
 			fprintf(stderr,
 				"%s: %llu late records were left out of step `%s`: raise "
 				"`event_time.lateness` or read them from `%s.late`\n",
@@ -233,16 +235,16 @@ static void say_start(struct run *run)
 	snprintf(tasks, sizeof(tasks), "%u", plan->tasks.task_count);
 	snprintf(workers, sizeof(workers), "%u", plan->place.worker_count);
 	snprintf(rings, sizeof(rings), "%u", plan->tasks.ring_count);
-	weir_log(WEIR_LOG_INFO, "running", "pipeline", run->p->name, "tasks", tasks, "workers", workers,
-		 "rings", rings, "memory",
+	weir_log(WEIR_LOG_INFO, "running", "pipeline", run->p->name, "tasks", tasks, "workers",
+		 workers, "rings", rings, "memory",
 		 weir_segment_backing_text(weir_engine_segment(run->e)), NULL);
 	if (run->metrics)
 		weir_log(WEIR_LOG_INFO, "serving metrics", "address",
 			 weir_metrics_address(run->metrics), NULL);
 	for (uint32_t i = 0; i < run->p->step_count; i++)
 		if (*weir_engine_address(run->e, i))
-			weir_log(WEIR_LOG_INFO, "listening", "step", run->p->step[i].name, "address",
-				 weir_engine_address(run->e, i), NULL);
+			weir_log(WEIR_LOG_INFO, "listening", "step", run->p->step[i].name,
+				 "address", weir_engine_address(run->e, i), NULL);
 	if (plan->place.oversubscribed)
 		weir_log(WEIR_LOG_WARN,
 			 "more workers than allowed cpus: workers are not pinned and share cores",

@@ -26,8 +26,8 @@ static int stream(int fd, const char *step, uint64_t count)
 	bool first = true;
 	FILE *in = fdopen(dup(fd), "r");
 
-	snprintf(command, sizeof(command), "{\"cmd\":\"tap\",\"step\":\"%s\",\"count\":%llu}\n", step,
-		 (unsigned long long)count);
+	snprintf(command, sizeof(command), "{\"cmd\":\"tap\",\"step\":\"%s\",\"count\":%llu}\n",
+		 step, (unsigned long long)count);
 	if (!in || send(fd, command, strlen(command), MSG_NOSIGNAL) < 0)
 		return weir_cli_error(WEIR_EXIT_FAILED, "tap", "the pipeline ended");
 	while (fgets(buf, sizeof(buf), in)) {
@@ -52,9 +52,8 @@ static int stream(int fd, const char *step, uint64_t count)
 
 int weir_cmd_tap(int argc, char **argv)
 {
-	static const struct option options[] = {{"count", required_argument, NULL, 'n'},
-						{"help", no_argument, NULL, 'h'},
-						{0}};
+	static const struct option options[] = {
+		{"count", required_argument, NULL, 'n'}, {"help", no_argument, NULL, 'h'}, {0}};
 	struct weir_err err = {0};
 	uint64_t count = 0;
 	bool json;

@@ -15,7 +15,8 @@ static const char *text(json_t *o, const char *key, const char *none)
 	return s ? s : none;
 }
 
-static void rate(char *ret, size_t cap, json_t *now, json_t *before, const char *key, double seconds)
+static void rate(char *ret, size_t cap, json_t *now, json_t *before, const char *key,
+		 double seconds)
 {
 	if (before)
 		weir_cli_number(ret, cap, (num(now, key) - num(before, key)) / seconds);
@@ -55,7 +56,8 @@ void weir_table_print(FILE *f, json_t *now, json_t *before)
 	if (before && seconds <= 0)
 		seconds = 1e-9;
 	fprintf(f, "%s  pid %.0f  %s  up %.1f s  state %.1f MiB  %s\n", text(now, "pipeline", "?"),
-		num(now, "pid"), json_is_true(json_object_get(now, "running")) ? "running" : "ended",
+		num(now, "pid"),
+		json_is_true(json_object_get(now, "running")) ? "running" : "ended",
 		num(now, "uptime_ns") / 1e9, num(now, "state_bytes") / 1048576,
 		text(now, "metrics", ""));
 	fprintf(f, "%-20s %-9s %5s %10s %10s %5s %7s %6s %8s %8s  %s\n", "STEP", "KIND", "TASKS",

@@ -8,7 +8,7 @@
 struct map_field {
 	struct weir_expr *expr;
 	const struct weir_vec *vec; /* of the batch at hand */
-	int copy;		    /* field of the input that is taken as it is, or -1 */
+	int copy; /* field of the input that is taken as it is, or -1 */
 	struct weir_typeinfo type;
 };
 
@@ -19,8 +19,8 @@ struct map {
 	enum weir_on_error policy;
 	int rejects;
 	uint32_t count;
-	uint32_t want;	   /* scratch bytes to ask for per record */
-	bool fixed;	   /* no text, no nulls: slots only */
+	uint32_t want; /* scratch bytes to ask for per record */
+	bool fixed; /* no text, no nulls: slots only */
 };
 
 /* First field whose lane cannot be stored, or -1. A null can only be stored in a nullable field, and
@@ -198,8 +198,8 @@ int weir_map_init(struct weir_node *n, const struct weir_op_env *env)
 		if (weir_type_is_text(m->type.type) || m->type.type == WEIR_LIST)
 			o->fixed = false;
 	}
-	o->want = o->fixed ? (uint32_t)sizeof(struct weir_frame) + o->out->fixed_size :
-			     n->task->record_max;
+	o->want = o->fixed ? (uint32_t)sizeof(struct weir_frame) + o->out->fixed_size
+			   : n->task->record_max;
 	o->ev = weir_evaluator_new(env->region);
 	n->cls = &map_class;
 	n->op = o;

@@ -34,7 +34,7 @@ struct weir_node;
 struct weir_task;
 
 struct weir_ctl {
-	uint8_t kind;  /* 0: none; else WEIR_FRAME_WATERMARK, _BARRIER, _EOS, _MARKER, _IDLE */
+	uint8_t kind; /* 0: none; else WEIR_FRAME_WATERMARK, _BARRIER, _EOS, _MARKER, _IDLE */
 	int64_t value; /* time for a watermark, epoch for a barrier */
 };
 
@@ -56,7 +56,7 @@ struct weir_port {
 	uint32_t target_count;
 	uint32_t scratch_used, scratch_cap;
 	uint8_t *scratch; /* scratch_cap bytes, 8-byte aligned */
-	uint64_t rows;    /* emitted so far */
+	uint64_t rows; /* emitted so far */
 };
 
 struct weir_op_class {
@@ -81,7 +81,7 @@ struct weir_node {
 	const char *step_name; /* "" for nodes that belong to no step (outlets) */
 	uint64_t rows_in;
 	uint64_t late, rejects; /* counted by the operator */
-	int64_t watermark;      /* last one forwarded */
+	int64_t watermark; /* last one forwarded */
 	struct weir_batch in;
 };
 
@@ -150,9 +150,9 @@ struct weir_task {
 	uint32_t record_max; /* bytes of the largest frame */
 	uint32_t node_count;
 	struct weir_node *node; /* parents before children; node[0] is the root */
-	int64_t now_ns;         /* wall clock of this turn, given by the edge */
-	uint64_t mono_ns;       /* monotonic clock of this turn */
-	uint64_t retry_ns;      /* a node waits for the outside: look again after so long; 0: no */
+	int64_t now_ns; /* wall clock of this turn, given by the edge */
+	uint64_t mono_ns; /* monotonic clock of this turn */
+	uint64_t retry_ns; /* a node waits for the outside: look again after so long; 0: no */
 };
 
 /* Runs the nodes, last first, until none makes progress. Number of progress steps, or <0. */
@@ -181,10 +181,10 @@ struct weir_regex_ops;
 struct weir_op_env {
 	const struct weir_step *step; /* keeps */
 	const struct weir_schema *in; /* keeps; NULL for a source */
-	struct weir_region *region;   /* lives as long as the task */
+	struct weir_region *region; /* lives as long as the task */
 	const struct weir_regex_ops *regex;
-	bool hashed;		      /* input frames carry key_hash for this step's key */
-	int late_port, rejects_port;  /* ports of the node, -1: nobody listens */
+	bool hashed; /* input frames carry key_hash for this step's key */
+	int late_port, rejects_port; /* ports of the node, -1: nobody listens */
 	uint32_t instance, instances; /* which one of the step's parallel tasks */
 };
 

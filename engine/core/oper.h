@@ -10,7 +10,8 @@
 #include "engine/weir.h"
 
 /* Describes a schema for an operator; arrays from the region. */
-const struct weir_record_info *weir_oper_info(const struct weir_schema *s, struct weir_region *region);
+const struct weir_record_info *weir_oper_info(const struct weir_schema *s,
+					      struct weir_region *region);
 
 /* The table of functions. The same for all. */
 const struct weir_host *weir_oper_host(void);
@@ -21,6 +22,7 @@ int weir_oper_schema(const struct weir_operator *op, const char *options,
 		     struct weir_region *region, struct weir_err *err);
 
 /* Sets the node up and calls open(). */
-int weir_oper_init(struct weir_node *n, const struct weir_op_env *env, const struct weir_operator *op);
+int weir_oper_init(struct weir_node *n, const struct weir_op_env *env,
+		   const struct weir_operator *op);
 
 #endif

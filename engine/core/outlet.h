@@ -19,8 +19,8 @@
 
 enum weir_spread {
 	WEIR_SPREAD_FORWARD = 1, /* exactly one ring */
-	WEIR_SPREAD_KEY = 2,	 /* by key group */
-	WEIR_SPREAD_TURN = 3,	 /* batch by batch to the next ring */
+	WEIR_SPREAD_KEY = 2, /* by key group */
+	WEIR_SPREAD_TURN = 3, /* batch by batch to the next ring */
 	WEIR_SPREAD_COUNT
 };
 
@@ -31,11 +31,11 @@ struct weir_outlet {
 	uint16_t key[16];
 	uint32_t ring_count;
 	struct weir_ring_tx *tx; /* of each target task */
-	uint64_t *woken;	 /* published position the target's worker was told about */
-	uint16_t *group_ring;	 /* WEIR_SPREAD_KEY: key group -> ring */
-	uint32_t turn;		 /* WEIR_SPREAD_TURN: ring of the next batch */
-	uint32_t ctl_next;	 /* rings before this one have the control already */
-	int32_t blocked;	 /* ring that had no room at the last run, or -1 */
+	uint64_t *woken; /* published position the target's worker was told about */
+	uint16_t *group_ring; /* WEIR_SPREAD_KEY: key group -> ring */
+	uint32_t turn; /* WEIR_SPREAD_TURN: ring of the next batch */
+	uint32_t ctl_next; /* rings before this one have the control already */
+	int32_t blocked; /* ring that had no room at the last run, or -1 */
 };
 
 /* The region must outlive the node. Rings (tx) are initialised by the caller afterwards. */
@@ -54,10 +54,10 @@ struct weir_inlet_ring {
 struct weir_inlet {
 	uint32_t ring_count;
 	struct weir_inlet_ring *ring;
-	uint32_t next;	      /* ring to look at first */
-	uint32_t held;	      /* ring whose frames are in the batch */
-	uint64_t held_bytes;  /* of them; given back when the task is idle again */
-	int64_t watermark;    /* last one passed on */
+	uint32_t next; /* ring to look at first */
+	uint32_t held; /* ring whose frames are in the batch */
+	uint64_t held_bytes; /* of them; given back when the task is idle again */
+	int64_t watermark; /* last one passed on */
 	uint64_t rows;
 	bool idle;
 };

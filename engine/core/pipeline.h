@@ -27,11 +27,11 @@
 enum weir_step_kind {
 	WEIR_STEP_SOURCE = 1,
 	WEIR_STEP_FILTER = 2,
-	WEIR_STEP_MAP = 3,      /* map, select, drop, set */
+	WEIR_STEP_MAP = 3, /* map, select, drop, set */
 	WEIR_STEP_FLAT_MAP = 4,
 	WEIR_STEP_UNION = 5,
 	WEIR_STEP_SPLIT = 6,
-	WEIR_STEP_KEY_BY = 7,   /* only repartitions */
+	WEIR_STEP_KEY_BY = 7, /* only repartitions */
 	WEIR_STEP_AGGREGATE = 8,
 	WEIR_STEP_TOP = 9,
 	WEIR_STEP_OPERATOR = 10, /* from a shared object */
@@ -49,21 +49,21 @@ enum weir_compression {
 
 struct weir_csv_options {
 	char delimiter; /* default ',' */
-	bool header;    /* default true: names choose the fields; without: schema order */
+	bool header; /* default true: names choose the fields; without: schema order */
 	const char *null_text; /* default "": an empty field of a nullable column is null */
 };
 
 struct weir_nexmark_options {
-	uint64_t events;      /* 0: endless */
+	uint64_t events; /* 0: endless */
 	uint64_t first_event; /* default 0 */
 	uint64_t seed;
-	uint64_t rate;            /* events per second of wall clock; 0: as fast as possible */
+	uint64_t rate; /* events per second of wall clock; 0: as fast as possible */
 	bool live; /* event n has the moment it is due as its event time: the start + n / rate */
-	int64_t base_time_ns;     /* event time of event 0 */
+	int64_t base_time_ns; /* event time of event 0 */
 	uint64_t events_per_second; /* spacing of event times; default 10000 */
-	int64_t out_of_order_ns;  /* largest displacement of event times; default 0 */
+	int64_t out_of_order_ns; /* largest displacement of event times; default 0 */
 	uint32_t hot_auction_ratio, hot_bidder_ratio, hot_seller_ratio; /* 1 of n is NOT hot */
-	const char *region;       /* region tag, or "" */
+	const char *region; /* region tag, or "" */
 };
 
 enum weir_connector {
@@ -72,7 +72,8 @@ enum weir_connector {
 	WEIR_CONN_TCP = 3,
 	WEIR_CONN_NEXMARK = 4,
 	WEIR_CONN_BLACKHOLE = 5,
-	WEIR_CONN_MEMORY = 6, /* source: the file is read into memory before the start (benchmarks) */
+	WEIR_CONN_MEMORY =
+		6, /* source: the file is read into memory before the start (benchmarks) */
 };
 
 /* Number of a nexmark stream is also its port. */
@@ -82,28 +83,29 @@ struct weir_source_spec {
 	enum weir_connector connector;
 	enum weir_format format;
 	enum weir_compression compression;
-	const char *path;   /* file: absolute or relative to the working directory (already resolved
+	const char *path; /* file: absolute or relative to the working directory (already resolved
 			     * against the pipeline file); a file, a directory or a glob pattern */
-	bool follow;        /* keep reading a growing file */
-	uint64_t loop;      /* memory: read the data this many times; default 1 */
+	bool follow; /* keep reading a growing file */
+	uint64_t loop; /* memory: read the data this many times; default 1 */
 	const char *listen; /* tcp: "127.0.0.1:9000", port 0 picks one */
 	struct weir_csv_options csv;
 	struct weir_nexmark_options nexmark;
-	const char *type_field;    /* jsonl with several streams: field that names the stream, else NULL */
-	uint32_t stream_count;     /* ports 0 .. stream_count-1 are the streams; 1 without type_field */
-	int32_t time_field;        /* of stream 0 (same name in all streams), -1: untimed */
-	int64_t lateness_ns;       /* watermark = highest time - lateness - 1 */
-	int64_t idle_ns;           /* no record for so long: idle; 0: never */
-	uint64_t rate;             /* records per second over all tasks, 0: no limit */
+	const char *
+		type_field; /* jsonl with several streams: field that names the stream, else NULL */
+	uint32_t stream_count; /* ports 0 .. stream_count-1 are the streams; 1 without type_field */
+	int32_t time_field; /* of stream 0 (same name in all streams), -1: untimed */
+	int64_t lateness_ns; /* watermark = highest time - lateness - 1 */
+	int64_t idle_ns; /* no record for so long: idle; 0: never */
+	uint64_t rate; /* records per second over all tasks, 0: no limit */
 };
 
 struct weir_sink_spec {
 	enum weir_connector connector;
 	enum weir_format format;
 	enum weir_compression compression;
-	const char *path;    /* file: directory of part files */
+	const char *path; /* file: directory of part files */
 	uint64_t part_bytes; /* roll to a new part; default 256 MiB */
-	int64_t part_ns;     /* and after this time; default 10 s; 0: never */
+	int64_t part_ns; /* and after this time; default 10 s; 0: never */
 	const char *address; /* tcp: "host:port" */
 	struct weir_csv_options csv;
 };
@@ -122,8 +124,8 @@ enum weir_window_kind {
 
 struct weir_window_spec {
 	enum weir_window_kind kind;
-	int64_t size_ns;   /* tumbling, sliding: length; session: gap */
-	int64_t slide_ns;  /* sliding; tumbling: = size */
+	int64_t size_ns; /* tumbling, sliding: length; session: gap */
+	int64_t slide_ns; /* sliding; tumbling: = size */
 	int64_t offset_ns; /* shifts the alignment, 0 <= offset < slide; default 0 = Unix epoch */
 	int64_t lateness_ns; /* allowed lateness: a window takes records until end + lateness and
 			      * fires again for each change after its end */
@@ -147,7 +149,7 @@ struct weir_agg_spec {
 	char name[WEIR_NAME_MAX + 1];
 	enum weir_agg_fn fn;
 	const char *arg; /* expression, NULL for count() */
-	const char *by;  /* arg_min, arg_max */
+	const char *by; /* arg_min, arg_max */
 	struct weir_typeinfo arg_type, by_type, result_type;
 	bool arg_nullable, by_nullable, result_nullable;
 };
@@ -185,7 +187,7 @@ struct weir_step {
 	enum weir_step_kind kind;
 	struct weir_doc_pos pos;
 	uint32_t parallelism; /* 0: the planner chooses */
-	bool fuse;            /* false: always starts a task of its own */
+	bool fuse; /* false: always starts a task of its own */
 	enum weir_on_error on_error;
 	uint32_t input_count;
 	struct weir_input input[WEIR_INPUTS_MAX];
@@ -208,11 +210,12 @@ struct weir_step {
 			struct weir_map_field *field; /* the whole output, in order */
 		} map;
 		struct {
-			uint16_t field;        /* list field to unfold */
+			uint16_t field; /* list field to unfold */
 			char as[WEIR_NAME_MAX + 1]; /* name of the element in the output */
 		} flat_map;
 		struct {
-			uint32_t count; /* port i gets records for which text[i] is the first true one;
+			uint32_t
+				count; /* port i gets records for which text[i] is the first true one;
 					 * the last port, "rest", gets what remains */
 			const char **text;
 		} split;
@@ -220,7 +223,7 @@ struct weir_step {
 		struct weir_top_spec top;
 		struct {
 			const char *library; /* path of the shared object, resolved */
-			const char *symbol;  /* name of the operator in it */
+			const char *symbol; /* name of the operator in it */
 			const char *options; /* JSON text of the options mapping, "{}" when none */
 			/* Filled by weir_operator_load() through ops->resolve. */
 			void *handle;
@@ -231,11 +234,11 @@ struct weir_step {
 struct weir_pipeline {
 	char name[WEIR_NAME_MAX + 1];
 	const char *file; /* as given */
-	uint32_t workers;     /* 0: one per allowed core */
+	uint32_t workers; /* 0: one per allowed core */
 	uint32_t parallelism; /* default of the steps; 0: the planner chooses */
-	uint64_t ring_bytes;  /* of each ring; default 1 MiB */
-	uint32_t record_max;  /* bytes; default 64 KiB */
-	const char *metrics;  /* listen address; "" off; NULL: not said (the engine's default) */
+	uint64_t ring_bytes; /* of each ring; default 1 MiB */
+	uint32_t record_max; /* bytes; default 64 KiB */
+	const char *metrics; /* listen address; "" off; NULL: not said (the engine's default) */
 	uint32_t step_count;
 	struct weir_step *step; /* inputs before users: topological order */
 };
@@ -245,8 +248,8 @@ struct weir_build_ops {
 	const struct weir_regex_ops *regex;
 	/* Streams of a raw file: schemas are in the file's header. Fills schema[0..*count), names. */
 	int (*raw_schemas)(void *ctx, const char *path, struct weir_region *region,
-			   struct weir_schema **ret_schema, const char ***ret_name, uint32_t *ret_count,
-			   struct weir_err *err);
+			   struct weir_schema **ret_schema, const char ***ret_name,
+			   uint32_t *ret_count, struct weir_err *err);
 	/* Loads an operator and asks for its output schema; sets step->oper.handle. */
 	int (*operator_schema)(void *ctx, struct weir_step *step, const struct weir_schema *in,
 			       struct weir_schema *ret_out, struct weir_err *err);

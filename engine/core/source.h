@@ -12,18 +12,18 @@
 #include "engine/core/op.h"
 
 struct weir_source {
-	uint32_t budget;      /* rows this run() may emit; set by the unit */
-	bool ended;           /* nothing will ever come again; set by the source */
-	bool timed;           /* records carry event times */
-	int64_t watermark;    /* no later record has a time at or below; set by the source */
+	uint32_t budget; /* rows this run() may emit; set by the unit */
+	bool ended; /* nothing will ever come again; set by the source */
+	bool timed; /* records carry event times */
+	int64_t watermark; /* no later record has a time at or below; set by the source */
 	int64_t lateness_ns;
-	int64_t idle_ns;      /* 0: never idle */
-	uint64_t wait_ns;     /* when run() gave nothing: look again after so long; 0: at once */
-	uint64_t rate;        /* rows per second for this task, 0: no limit */
-	uint64_t rows;        /* emitted; set by the source */
+	int64_t idle_ns; /* 0: never idle */
+	uint64_t wait_ns; /* when run() gave nothing: look again after so long; 0: at once */
+	uint64_t rate; /* rows per second for this task, 0: no limit */
+	uint64_t rows; /* emitted; set by the source */
 
 	/* the unit's own */
-	uint64_t rows_told;   /* rows when the last watermark went out */
+	uint64_t rows_told; /* rows when the last watermark went out */
 	uint64_t told_ns, active_ns; /* monotonic */
 	uint64_t rate_from_ns, rate_rows;
 	bool idle;

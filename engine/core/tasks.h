@@ -40,9 +40,9 @@ struct weir_tasks {
 	uint32_t chain_count, link_count, task_count, ring_count;
 	struct weir_chain *chain;
 	struct weir_link *link;
-	uint32_t *step_chain;	    /* step -> chain */
+	uint32_t *step_chain; /* step -> chain */
 	uint32_t *step_parallelism; /* step -> resolved parallelism */
-	uint32_t *task_chain;	    /* task -> chain */
+	uint32_t *task_chain; /* task -> chain */
 };
 
 /* workers: at least 1. 0, or WEIR_E_LIMIT with text (too many tasks or rings). */

@@ -21,11 +21,11 @@ struct weir_unit {
 	struct weir_task task;
 	struct weir_inlet inlet;
 	struct weir_source *source; /* NULL: reads rings */
-	bool stopping;		    /* source: end as if the input had ended */
-	bool ended;		    /* the end has been handed to the root node */
-	bool done;		    /* and has passed all nodes */
-	bool blocked;		    /* the last turn stopped at a full output */
-	uint64_t wait_until_ns;	    /* source: nothing before this (monotonic), 0: unknown */
+	bool stopping; /* source: end as if the input had ended */
+	bool ended; /* the end has been handed to the root node */
+	bool done; /* and has passed all nodes */
+	bool blocked; /* the last turn stopped at a full output */
+	uint64_t wait_until_ns; /* source: nothing before this (monotonic), 0: unknown */
 };
 
 /* At most `batches` batches. >0: progress; 0: nothing to do, or blocked; <0: error in task.err. */

@@ -62,8 +62,8 @@ static int resolve(const char *address, bool passive, struct addrinfo **ret, str
 	return 0;
 }
 
-int weir_address_listen(const char *address, bool share, int *ret_fd, char *ret_text, size_t text_cap,
-			struct weir_err *err)
+int weir_address_listen(const char *address, bool share, int *ret_fd, char *ret_text,
+			size_t text_cap, struct weir_err *err)
 {
 	struct sockaddr_storage sa;
 	socklen_t len = sizeof(sa);
@@ -85,10 +85,11 @@ int weir_address_listen(const char *address, bool share, int *ret_fd, char *ret_
 	freeaddrinfo(ai);
 	if (r < 0) {
 		close(fd);
-		return weir_err_set(err, r, "cannot listen on %s: %s%s", address, weir_strerror(r),
-				    r == -EADDRINUSE ?
-					    " (another program has this port; port 0 picks a free one)" :
-					    "");
+		return weir_err_set(
+			err, r, "cannot listen on %s: %s%s", address, weir_strerror(r),
+			r == -EADDRINUSE
+				? " (another program has this port; port 0 picks a free one)"
+				: "");
 	}
 	getsockname(fd, (struct sockaddr *)&sa, &len);
 	weir_address_text((struct sockaddr *)&sa, len, ret_text, text_cap);
@@ -98,7 +99,8 @@ int weir_address_listen(const char *address, bool share, int *ret_fd, char *ret_
 
 static int connect_one(const struct addrinfo *ai, int timeout_ms, int *ret_fd)
 {
-	int fd = socket(ai->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), e = 0, one = 1;
+	int fd = socket(ai->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0), e = 0,
+	    one = 1;
 	socklen_t len = sizeof(e);
 	struct pollfd p = {.fd = fd, .events = POLLOUT};
 

@@ -12,8 +12,8 @@
 #include "base/err.h"
 
 /* Non-blocking listening socket; ret_text gets the address it really has. share: SO_REUSEPORT. */
-int weir_address_listen(const char *address, bool share, int *ret_fd, char *ret_text, size_t text_cap,
-			struct weir_err *err);
+int weir_address_listen(const char *address, bool share, int *ret_fd, char *ret_text,
+			size_t text_cap, struct weir_err *err);
 /* Connected socket (blocking connect, at most timeout_ms, then non-blocking). */
 int weir_address_connect(const char *address, int timeout_ms, int *ret_fd, struct weir_err *err);
 void weir_address_text(const struct sockaddr *sa, socklen_t len, char *ret, size_t cap);

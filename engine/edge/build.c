@@ -104,9 +104,8 @@ static void connect_outlet(struct weir_engine *e, struct engine_task *t, const s
 	n->step = l->from_step;
 	n->step_name = "";
 	n->task = &t->unit.task;
-	o = weir_outlet_init(n, l->spread,
-			     e->p->step[l->from_step].port[l->from_port].schema, to->key,
-			     to->key_count, l->per_task, &t->region);
+	o = weir_outlet_init(n, l->spread, e->p->step[l->from_step].port[l->from_port].schema,
+			     to->key, to->key_count, l->per_task, &t->region);
 	/* Producers start their turn at different readers. */
 	o->turn = l->spread == WEIR_SPREAD_TURN ? t->instance % l->per_task : 0;
 	t->outlet[i] = o;

@@ -18,7 +18,7 @@ struct weir_conn_env {
 	const struct weir_pipeline *pipeline;
 	const struct weir_step *step;
 	const struct weir_schema *in; /* sink: what it gets */
-	struct weir_region *region;   /* lives as long as the task */
+	struct weir_region *region; /* lives as long as the task */
 	int rejects_port;
 	uint32_t instance, instances;
 	bool fresh; /* sinks may replace the results of an earlier run */

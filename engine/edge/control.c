@@ -117,8 +117,8 @@ static bool find_output(const struct weir_pipeline *p, const char *name, uint32_
 			uint32_t *ret_port, struct weir_err *err)
 {
 	const char *dot = strchr(name, '.');
-	int i = weir_pipeline_find(p, (struct weir_str){name, dot ? (size_t)(dot - name)
-								  : strlen(name)});
+	int i = weir_pipeline_find(p, (struct weir_str){name,
+							dot ? (size_t)(dot - name) : strlen(name)});
 	const struct weir_step *s;
 
 	if (i < 0) {
@@ -235,9 +235,9 @@ static void tap_frame(void *ctx, const struct weir_frame *f, const struct weir_s
 static bool pump_tap(struct weir_control *ctl, struct client *c)
 {
 	size_t record = (size_t)weir_engine_pipeline(ctl->e)->record_max * 2;
-	struct tap_out o = {.c = c,
-			    .buf = weir_buf_of(ctl->out, WEIR_MIN(ctl->out_cap,
-								  WEIR_MAX(TAP_BYTES, record)))};
+	struct tap_out o = {
+		.c = c,
+		.buf = weir_buf_of(ctl->out, WEIR_MIN(ctl->out_cap, WEIR_MAX(TAP_BYTES, record)))};
 	struct pollfd p = {.fd = c->fd, .events = POLLOUT};
 	uint64_t dropped = 0;
 
@@ -367,8 +367,9 @@ static int open_socket(struct weir_control *ctl, const char *name, struct weir_e
 		return r;
 	weir_run_dir(dir, sizeof(dir));
 	if (mkdir(dir, 0700) && errno != EEXIST)
-		return weir_err_set(err, -errno, "cannot create %s: %s (WEIR_RUN_DIR names another)",
-				    dir, weir_strerror(-errno));
+		return weir_err_set(err, -errno,
+				    "cannot create %s: %s (WEIR_RUN_DIR names another)", dir,
+				    weir_strerror(-errno));
 	strcpy(un.sun_path, ctl->path);
 	lock = lock_folder(dir);
 	r = bind_socket(ctl, name, &un, err);
@@ -387,9 +388,9 @@ int weir_control_open(const char *pipeline, struct weir_control **ret, struct we
 	ctl->listen_fd = -1;
 	ctl->stop_fd = eventfd(0, EFD_CLOEXEC);
 	weir_region_init(&ctl->region, &weir_heap_mem);
-	r = ctl->stop_fd < 0 ? weir_err_set(err, -errno, "cannot open an event: %s",
-					    weir_strerror(-errno))
-			     : open_socket(ctl, pipeline, err);
+	r = ctl->stop_fd < 0
+		    ? weir_err_set(err, -errno, "cannot open an event: %s", weir_strerror(-errno))
+		    : open_socket(ctl, pipeline, err);
 	if (r < 0) {
 		weir_control_stop(ctl);
 		return r;
@@ -410,7 +411,8 @@ int weir_control_serve(struct weir_control *ctl, struct weir_engine *keep_e,
 	ctl->out = weir_region_alloc(&ctl->region, ctl->out_cap);
 	r = -pthread_create(&ctl->thread, NULL, control_main, ctl);
 	if (r < 0)
-		return weir_err_set(err, r, "cannot start the control thread: %s", weir_strerror(r));
+		return weir_err_set(err, r, "cannot start the control thread: %s",
+				    weir_strerror(r));
 	ctl->serving = true;
 	return 0;
 }

@@ -35,8 +35,8 @@ static void set_diags(char *err, size_t cap, const char *file, const struct weir
 	}
 }
 
-WEIR_API struct weir_handle *weir_pipeline_open(const char *file, const struct weir_run_options *opt,
-						char *err, size_t err_cap)
+WEIR_API struct weir_handle *
+weir_pipeline_open(const char *file, const struct weir_run_options *opt, char *err, size_t err_cap)
 {
 	struct weir_engine_options eo = {.regex = weir_regex_pcre2()};
 	struct weir_handle *h = calloc(1, sizeof(*h));

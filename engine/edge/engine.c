@@ -61,8 +61,10 @@ static uint32_t worker_count(const struct weir_pipeline *p, const struct weir_en
 static int place(struct weir_engine_plan *plan, uint32_t workers, struct weir_region *region)
 {
 	const struct weir_tasks *t = &plan->tasks;
-	struct weir_plan_task *task = weir_region_array(region, struct weir_plan_task, t->task_count);
-	struct weir_plan_link *link = weir_region_array(region, struct weir_plan_link, t->ring_count);
+	struct weir_plan_task *task =
+		weir_region_array(region, struct weir_plan_task, t->task_count);
+	struct weir_plan_link *link =
+		weir_region_array(region, struct weir_plan_link, t->ring_count);
 
 	for (uint32_t i = 0; i < t->task_count; i++) {
 		const struct weir_chain *c = &t->chain[t->task_chain[i]];
@@ -138,10 +140,10 @@ static void add_counter(struct seg_build *b, uint32_t kind, const char *fmt, ...
 
 static void plan_counters(struct weir_engine *e, struct seg_build *b)
 {
-	static const char *const step_counter[WEIR_CNT_STEP_COUNT] = {
-		"rows_in", "rows_out", "late", "rejects", "watermark_ns"};
+	static const char *const step_counter[WEIR_CNT_STEP_COUNT] = {"rows_in", "rows_out", "late",
+								      "rejects", "watermark_ns"};
 	static const char *const task_counter[WEIR_CNT_TASK_COUNT] = {"busy_ns", "blocked_ns",
-								       "turns"};
+								      "turns"};
 	const struct weir_tasks *t = &e->plan.tasks;
 	size_t n = (size_t)e->plan.place.worker_count * WEIR_CNT_WORKER_COUNT;
 
@@ -186,11 +188,13 @@ static void plan_rings(struct weir_engine *e, struct seg_build *b)
 	for (uint32_t i = 0; i < e->p->step_count; i++)
 		schemas += e->p->step[i].port_count;
 	b->schema = weir_region_array(&e->region, const struct weir_schema *, schemas);
-	b->ring = weir_region_array(&e->region, struct weir_ring_spec, t->ring_count + t->task_count);
+	b->ring =
+		weir_region_array(&e->region, struct weir_ring_spec, t->ring_count + t->task_count);
 	for (uint32_t i = 0; i < t->ring_count; i++) {
 		const struct weir_link *l = weir_tasks_ring_link(t, i);
 		const struct weir_step *from = &e->p->step[l->from_step];
-		uint32_t writer = weir_tasks_ring_end(t, i, 0), reader = weir_tasks_ring_end(t, i, 1);
+		uint32_t writer = weir_tasks_ring_end(t, i, 0),
+			 reader = weir_tasks_ring_end(t, i, 1);
 		struct weir_ring_spec *r = &b->ring[i];
 
 		snprintf(r->name, sizeof(r->name), "%.24s%s%.8s.%u>%.24s.%u", from->name,
@@ -209,7 +213,8 @@ static void plan_rings(struct weir_engine *e, struct seg_build *b)
 		struct weir_ring_spec *r = &b->ring[t->ring_count + i];
 
 		snprintf(r->name, sizeof(r->name), "tap.%u", i);
-		r->capacity = round_pow2(WEIR_MAX((uint64_t)256 * 1024, (uint64_t)e->p->record_max * 2));
+		r->capacity =
+			round_pow2(WEIR_MAX((uint64_t)256 * 1024, (uint64_t)e->p->record_max * 2));
 		r->frame_max = e->p->record_max;
 		r->schema = r->producer_doorbell = r->consumer_doorbell = UINT32_MAX;
 	}
@@ -259,7 +264,8 @@ static int open_arenas(struct weir_engine *e, struct weir_err *err)
 {
 	const struct weir_topo *topo = &e->plan.topo;
 
-	e->arena = weir_region_array(&e->region, struct weir_arena *, WEIR_MAX(topo->node_count, 1u));
+	e->arena =
+		weir_region_array(&e->region, struct weir_arena *, WEIR_MAX(topo->node_count, 1u));
 	e->arena_count = WEIR_MAX(topo->node_count, 1u);
 	for (uint32_t w = 0; w < e->plan.place.worker_count; w++) {
 		uint32_t node = topo->cpu[e->plan.place.worker_cpu[w]].node;
@@ -357,7 +363,8 @@ int weir_engine_start(struct weir_engine *e, struct weir_err *err)
 	pthread_mutex_unlock(&e->lock);
 	atomic_store(&e->live, e->plan.place.worker_count);
 	for (uint32_t i = 0; i < e->plan.place.worker_count; i++) {
-		int r = pthread_create(&e->worker[i].thread, NULL, weir__worker_main, &e->worker[i]);
+		int r = pthread_create(&e->worker[i].thread, NULL, weir__worker_main,
+				       &e->worker[i]);
 
 		if (r) {
 			atomic_fetch_sub(&e->live, e->plan.place.worker_count - i);

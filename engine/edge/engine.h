@@ -24,7 +24,7 @@ struct weir_engine_options {
 	bool no_pin;
 	bool fresh; /* sinks replace the results of an earlier run */
 	const struct weir_topo *topo; /* NULL: this machine */
-	const char *segment_path;     /* NULL: memfd */
+	const char *segment_path; /* NULL: memfd */
 	const struct weir_regex_ops *regex;
 };
 
@@ -42,7 +42,8 @@ struct weir_engine_plan {
 	uint64_t ring_total, scratch_total;
 };
 int weir_engine_plan(const struct weir_pipeline *p, const struct weir_engine_options *opt,
-		     struct weir_region *region, struct weir_engine_plan *ret, struct weir_err *err);
+		     struct weir_region *region, struct weir_engine_plan *ret,
+		     struct weir_err *err);
 
 int weir_engine_open(const struct weir_pipeline *keep_p, const struct weir_engine_options *opt,
 		     struct weir_engine **ret, struct weir_err *err);
@@ -61,10 +62,10 @@ const struct weir_segment *weir_engine_segment(const struct weir_engine *e);
 struct weir_step_stats {
 	uint64_t rows_in, rows_out, late, rejects;
 	uint64_t busy_ns, blocked_ns; /* of its tasks; fused steps share them */
-	int64_t watermark;	      /* lowest over the tasks, WEIR_TIME_MIN: none */
+	int64_t watermark; /* lowest over the tasks, WEIR_TIME_MIN: none */
 	uint32_t tasks;
-	double ring_fill;	      /* fullest input ring, 0..1 */
-	double out_fill;	      /* fullest output ring */
+	double ring_fill; /* fullest input ring, 0..1 */
+	double out_fill; /* fullest output ring */
 };
 
 struct weir_engine_stats {
@@ -77,7 +78,7 @@ struct weir_engine_stats {
 	struct {
 		uint64_t busy_ns, sleep_ns;
 		uint32_t cpu;
-	} *worker;
+	} * worker;
 	uint64_t state_bytes;
 	int32_t bottleneck; /* step that holds the others up, or -1 */
 	uint64_t records_in, records_out; /* sources, sinks */
@@ -92,7 +93,8 @@ const char *weir_engine_address(const struct weir_engine *e, uint32_t step);
 /* ---- tap: a look at what a step emits; never slows it, drops instead ---- */
 
 /* One tap at a time: WEIR_E_BUSY. Taps one output of all tasks of the step; -EINVAL when it has no reader. */
-int weir_engine_tap_start(struct weir_engine *e, uint32_t step, uint32_t port, struct weir_err *err);
+int weir_engine_tap_start(struct weir_engine *e, uint32_t step, uint32_t port,
+			  struct weir_err *err);
 void weir_engine_tap_stop(struct weir_engine *e);
 /* Hands over frames seen since the last call; the frame is valid during fn. Number of frames; the dropped
  * ones are added to *ret_dropped. */

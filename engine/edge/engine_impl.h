@@ -10,8 +10,14 @@
 #include "numa/arena.h"
 
 /* Counters of one step in one task, in this order in the segment. */
-enum { WEIR_CNT_ROWS_IN, WEIR_CNT_ROWS_OUT, WEIR_CNT_LATE, WEIR_CNT_REJECTS, WEIR_CNT_WATERMARK,
-       WEIR_CNT_STEP_COUNT };
+enum {
+	WEIR_CNT_ROWS_IN,
+	WEIR_CNT_ROWS_OUT,
+	WEIR_CNT_LATE,
+	WEIR_CNT_REJECTS,
+	WEIR_CNT_WATERMARK,
+	WEIR_CNT_STEP_COUNT
+};
 /* Counters of one task. */
 enum { WEIR_CNT_BUSY_NS, WEIR_CNT_BLOCKED_NS, WEIR_CNT_TURNS, WEIR_CNT_TASK_COUNT };
 /* Counters of one worker. */
@@ -28,14 +34,14 @@ struct engine_task {
 	uint32_t outlet_count;
 	struct weir_outlet **outlet;
 	uint32_t **outlet_doorbell; /* per outlet, per ring: the reader's doorbell */
-	uint32_t *inlet_doorbell;   /* per input ring: the writer's doorbell */
-	uint32_t step_node_count;   /* nodes that belong to steps: the first ones */
-	uint32_t counter;	    /* first counter of the task; those of its steps follow */
+	uint32_t *inlet_doorbell; /* per input ring: the writer's doorbell */
+	uint32_t step_node_count; /* nodes that belong to steps: the first ones */
+	uint32_t counter; /* first counter of the task; those of its steps follow */
 	uint64_t busy_ns, blocked_ns, turns;
 	uint64_t blocked_since_ns;
 	struct weir_ring_block *blocked_at; /* ring it waits for, NULL: none */
 	struct weir_node *tap_node; /* last node, unused until a tap starts */
-	uint64_t tap_have;	    /* engine's tap_want as last acted on */
+	uint64_t tap_have; /* engine's tap_want as last acted on */
 	bool tap_in;
 };
 
@@ -75,9 +81,9 @@ struct weir_engine {
 	struct weir_err err;
 	uint64_t started_ns, ended_ns;
 	_Atomic uint64_t tap_want; /* number of the tap << 32 | step; step UINT32_MAX: none */
-	uint32_t tap_number;	   /* counts taps */
-	bool *tap_synced;	   /* the reader has seen this tap's marker in a ring */
-	uint32_t tap_ring;	   /* first tap ring: one per task */
+	uint32_t tap_number; /* counts taps */
+	bool *tap_synced; /* the reader has seen this tap's marker in a ring */
+	uint32_t tap_ring; /* first tap ring: one per task */
 	struct weir_ring_rx *tap_rx;
 	bool tap_active;
 	_Atomic uint64_t tap_dropped;

@@ -49,7 +49,8 @@ void weir_log(enum weir_log_level level, const char *msg, ...)
 {
 	static const char *const name[] = {"info", "warn", "error"};
 	char line[2048], when[40];
-	struct weir_buf b = weir_buf_of(line, sizeof(line) - 2), t = weir_buf_of(when, sizeof(when) - 1);
+	struct weir_buf b = weir_buf_of(line, sizeof(line) - 2),
+			t = weir_buf_of(when, sizeof(when) - 1);
 	const char *key;
 	va_list ap;
 

@@ -54,14 +54,14 @@ static enum MHD_Result reply_metrics(struct weir_metrics *m, struct MHD_Connecti
 	if (b.full)
 		return reply_text(c, 500, "the metrics do not fit the buffer\n");
 	return reply(c, 200,
-		     open ? "application/openmetrics-text; version=1.0.0; charset=utf-8" :
-			    "text/plain; version=0.0.4; charset=utf-8",
+		     open ? "application/openmetrics-text; version=1.0.0; charset=utf-8"
+			  : "text/plain; version=0.0.4; charset=utf-8",
 		     b.p, b.len);
 }
 
 static enum MHD_Result handle(void *cls, struct MHD_Connection *c, const char *url,
-			      const char *method, const char *version, const char *data, size_t *size,
-			      void **state)
+			      const char *method, const char *version, const char *data,
+			      size_t *size, void **state)
 {
 	struct weir_metrics *m = cls;
 
@@ -75,12 +75,13 @@ static enum MHD_Result handle(void *cls, struct MHD_Connection *c, const char *u
 		return reply_metrics(m, c);
 	if (!strcmp(url, "/livez") || !strcmp(url, "/healthz")) {
 		weir_engine_stats_read(m->e, m->stats);
-		return m->stats->failed ? reply_text(c, 503, "failed\n") : reply_text(c, 200, "ok\n");
+		return m->stats->failed ? reply_text(c, 503, "failed\n")
+					: reply_text(c, 200, "ok\n");
 	}
 	if (!strcmp(url, "/readyz")) {
 		weir_engine_stats_read(m->e, m->stats);
-		return m->stats->running && !m->stats->failed ? reply_text(c, 200, "ok\n") :
-								reply_text(c, 503, "not running\n");
+		return m->stats->running && !m->stats->failed ? reply_text(c, 200, "ok\n")
+							      : reply_text(c, 503, "not running\n");
 	}
 	return reply_text(c, 404, "/metrics /livez /readyz /healthz\n");
 }
@@ -114,7 +115,8 @@ int weir_metrics_start(struct weir_engine *keep_e, const char *address, struct w
 		close(fd);
 		weir_region_fini(&m->region);
 		free(m);
-		return weir_err_set(err, -EIO, "metrics: cannot start the HTTP server on %s", address);
+		return weir_err_set(err, -EIO, "metrics: cannot start the HTTP server on %s",
+				    address);
 	}
 	*ret = m;
 	return 0;

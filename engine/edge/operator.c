@@ -7,7 +7,8 @@
 #include "engine/core/oper.h"
 #include "engine/edge/engine.h"
 
-static const struct weir_operator *lookup(const struct weir_step *step, void *lib, struct weir_err *err)
+static const struct weir_operator *lookup(const struct weir_step *step, void *lib,
+					  struct weir_err *err)
 {
 	const struct weir_operator *(*get)(void);
 	const struct weir_operator *op;
@@ -17,17 +18,19 @@ static const struct weir_operator *lookup(const struct weir_step *step, void *li
 	snprintf(symbol, sizeof(symbol), "weir_operator_%s", step->oper.symbol);
 	sym = dlsym(lib, symbol);
 	if (!sym) {
-		weir_err_set(err, WEIR_E_CONFIG,
-			     "%s exports no operator `%s` (no symbol %s; see WEIR_OPERATOR in weir.h)",
-			     step->oper.library, step->oper.symbol, symbol);
+		weir_err_set(
+			err, WEIR_E_CONFIG,
+			"%s exports no operator `%s` (no symbol %s; see WEIR_OPERATOR in weir.h)",
+			step->oper.library, step->oper.symbol, symbol);
 		return NULL;
 	}
 	memcpy(&get, &sym, sizeof(get)); /* ISO C has no cast from object to function pointer */
 	op = get();
 	if (!op || op->abi != WEIR_ABI) {
-		weir_err_set(err, WEIR_E_VERSION,
-			     "operator `%s` in %s was built for ABI %u, this engine has %u: rebuild it",
-			     step->oper.symbol, step->oper.library, op ? op->abi : 0, WEIR_ABI);
+		weir_err_set(
+			err, WEIR_E_VERSION,
+			"operator `%s` in %s was built for ABI %u, this engine has %u: rebuild it",
+			step->oper.symbol, step->oper.library, op ? op->abi : 0, WEIR_ABI);
 		return NULL;
 	}
 	if (op->size < sizeof(*op) || !op->process) {

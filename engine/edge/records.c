@@ -54,7 +54,8 @@ static int reject(struct weir_records *r, struct weir_node *n, const struct weir
 	if (r->policy == WEIR_ON_ERROR_ROUTE && r->rejects_port >= 0)
 		return weir_node_reject_text(n, r->rejects_port, d->reason, name, d->line, offset,
 					     d->record);
-	snprintf(reason, sizeof(reason), "%.*s", (int)WEIR_MIN(d->record.n, (size_t)100), d->record.p);
+	snprintf(reason, sizeof(reason), "%.*s", (int)WEIR_MIN(d->record.n, (size_t)100),
+		 d->record.p);
 	return weir_err_set(&n->task->err, WEIR_E_REJECT,
 			    "step `%s`: %s:%llu: %s in `%s` (on_error: skip or route would go on)",
 			    n->step_name, name, (unsigned long long)d->line, d->reason, reason);
@@ -109,8 +110,8 @@ int weir_records_emit(struct weir_records *r, struct weir_node *n, const char *p
 
 		if (!reject_room(r, n))
 			break;
-		x = weir_decode(r->decoder, p + used, size - used, eof, mem,
-				n->task->record_max, &d, &n->task->err);
+		x = weir_decode(r->decoder, p + used, size - used, eof, mem, n->task->record_max,
+				&d, &n->task->err);
 		if (x < 0) {
 			weir_err_prefix(&n->task->err, "step `%s`: %s", n->step_name, name);
 			*ret_used = used;

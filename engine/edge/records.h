@@ -25,7 +25,7 @@ int weir_records_init(struct weir_records *r, struct weir_node *n, const struct 
 
 enum weir_records_end {
 	WEIR_RECORDS_BUDGET = 1, /* the run's rows are used up, or a port is full */
-	WEIR_RECORDS_MORE = 2,	 /* more bytes are needed */
+	WEIR_RECORDS_MORE = 2, /* more bytes are needed */
 };
 
 /*

@@ -23,12 +23,12 @@ struct sink_file {
 	struct weir_task *task;
 	int dir_fd, fd;
 	struct weir_output *out;
-	uint64_t part;	    /* number of the open or next one */
+	uint64_t part; /* number of the open or next one */
 	uint64_t opened_ns; /* monotonic */
-	char suffix[48];    /* "-t1.jsonl.zst" */
+	char suffix[48]; /* "-t1.jsonl.zst" */
 	char tmp[NAME_CAP], name[NAME_CAP];
 	bool headed; /* the header line is out */
-	bool begun;  /* a file with the name tmp is there */
+	bool begun; /* a file with the name tmp is there */
 };
 
 static const char *format_extension(enum weir_format f)
@@ -172,10 +172,8 @@ static void sink_file_fini(struct weir_node *n)
 		close(o->dir_fd);
 }
 
-static const struct weir_op_class sink_file_class = {.name = "file",
-						     .run = sink_file_run,
-						     .tick = sink_file_tick,
-						     .fini = sink_file_fini};
+static const struct weir_op_class sink_file_class = {
+	.name = "file", .run = sink_file_run, .tick = sink_file_tick, .fini = sink_file_fini};
 
 static int make_dirs(const char *path)
 {
@@ -236,7 +234,8 @@ int weir_sink_file_open(struct weir_node *n, const struct weir_conn_env *env)
 	o->spec = &env->step->sink;
 	o->step = env->step->name;
 	o->task = n->task;
-	o->headed = env->instance > 0 || (o->spec->format == WEIR_FORMAT_CSV && !o->spec->csv.header);
+	o->headed =
+		env->instance > 0 || (o->spec->format == WEIR_FORMAT_CSV && !o->spec->csv.header);
 	weir_sink_text_init(&o->text, n, env);
 	if (env->instances > 1)
 		snprintf(o->suffix, sizeof(o->suffix), "-t%u", env->instance);

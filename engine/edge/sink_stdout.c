@@ -132,8 +132,8 @@ int weir_sink_stdout_open(struct weir_node *n, const struct weir_conn_env *env)
 	n->op = o;
 	o->regular = fstat(STDOUT_FILENO, &st) == 0 && S_ISREG(st.st_mode);
 	weir_sink_text_init(&o->text, n, env);
-	o->headed = env->instance > 0 || (o->text.enc.format == WEIR_FORMAT_CSV &&
-					  !env->step->sink.csv.header);
+	o->headed = env->instance > 0 ||
+		    (o->text.enc.format == WEIR_FORMAT_CSV && !env->step->sink.csv.header);
 	return 0;
 }
 

@@ -32,8 +32,9 @@ static int push_out(struct weir_node *n, struct sink_tcp *o)
 			return 0;
 		}
 		if (w < 0)
-			return weir_err_set(&n->task->err, -errno, "step `%s`: connection to %s: %s",
-					    n->step_name, o->address, weir_strerror(-errno));
+			return weir_err_set(&n->task->err, -errno,
+					    "step `%s`: connection to %s: %s", n->step_name,
+					    o->address, weir_strerror(-errno));
 		o->sent += (size_t)w;
 	}
 	o->sent = o->text.buf.len = 0;

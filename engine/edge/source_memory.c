@@ -27,8 +27,8 @@ static int append(struct source_memory *o, const char *p, size_t n, struct weir_
 {
 	if (o->size + n > o->cap) {
 		size_t cap = WEIR_MAX(o->cap * 2, (o->size + n + 0xfffff) & ~(size_t)0xfffff);
-		char *m = o->data ? mremap(o->data, o->cap, cap, MREMAP_MAYMOVE) :
-				    mmap(NULL, cap, PROT_READ | PROT_WRITE,
+		char *m = o->data ? mremap(o->data, o->cap, cap, MREMAP_MAYMOVE)
+				  : mmap(NULL, cap, PROT_READ | PROT_WRITE,
 					 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 		if (m == MAP_FAILED)
@@ -86,16 +86,17 @@ static int index_raw(struct weir_node *n, struct source_memory *o)
 		for (;;) {
 			const struct weir_frame *f;
 			struct weir_decoded d;
-			int r = weir_raw_next(o->r.decoder, o->data + at, o->file_end[file] - at, true, &f,
-					      &d, &n->task->err);
+			int r = weir_raw_next(o->r.decoder, o->data + at, o->file_end[file] - at,
+					      true, &f, &d, &n->task->err);
 
 			if (r < 0)
 				return r;
 			if (d.kind == WEIR_DECODE_MORE)
 				break;
 			if (d.kind == WEIR_DECODE_REJECT)
-				return weir_err_set(&n->task->err, WEIR_E_REJECT, "%s: record %llu: %s",
-						    o->r.spec->path, (unsigned long long)d.line, d.reason);
+				return weir_err_set(&n->task->err, WEIR_E_REJECT,
+						    "%s: record %llu: %s", o->r.spec->path,
+						    (unsigned long long)d.line, d.reason);
 			at += d.consumed;
 			if (!f)
 				continue;
@@ -104,7 +105,8 @@ static int index_raw(struct weir_node *n, struct source_memory *o)
 				struct weir_frame **list = realloc(o->frame, cap * sizeof(*list));
 
 				if (!list)
-					return weir_err_set(&n->task->err, WEIR_E_LIMIT, "out of memory");
+					return weir_err_set(&n->task->err, WEIR_E_LIMIT,
+							    "out of memory");
 				o->frame = list;
 				o->frame_cap = cap;
 			}
@@ -143,7 +145,8 @@ static int run_raw(struct weir_node *n, struct source_memory *o)
 		}
 	}
 	if (o->r.stream_count == 1) {
-		weir_port_push_rows(&n->port[0], (const struct weir_frame *const *)o->frame + o->at, room);
+		weir_port_push_rows(&n->port[0], (const struct weir_frame *const *)o->frame + o->at,
+				    room);
 	} else {
 		for (uint32_t i = 0; i < room; i++)
 			weir_port_push(&n->port[o->frame[o->at + i]->stream], o->frame[o->at + i]);

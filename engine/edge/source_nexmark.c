@@ -10,9 +10,9 @@
 struct source_nexmark {
 	struct weir_source source;
 	struct weir_nexmark_options opt;
-	uint64_t next;	  /* event to make */
-	uint64_t end;	  /* event behind the last; 0: endless */
-	uint64_t stride;  /* events from the end of a block to the next of this task */
+	uint64_t next; /* event to make */
+	uint64_t end; /* event behind the last; 0: endless */
+	uint64_t stride; /* events from the end of a block to the next of this task */
 	uint32_t in_block;
 	bool want[3];
 	struct weir_port *mem; /* port whose scratch memory takes the frames of all streams */

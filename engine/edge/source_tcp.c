@@ -89,7 +89,8 @@ static int serve(struct weir_node *n, struct source_tcp *o, uint32_t i)
 	struct conn *c = &o->conn[i];
 	bool news = receive(c);
 	size_t used = 0;
-	int r = weir_records_emit(&o->r, n, c->buf, c->n, c->eof, c->name, (int64_t)c->offset, &used);
+	int r = weir_records_emit(&o->r, n, c->buf, c->n, c->eof, c->name, (int64_t)c->offset,
+				  &used);
 
 	if (r < 0)
 		return r;
@@ -99,8 +100,10 @@ static int serve(struct weir_node *n, struct source_tcp *o, uint32_t i)
 		memmove(c->buf, c->buf + used, c->n);
 	if (r == WEIR_RECORDS_MORE && (c->eof || c->n == BUFFER_BYTES)) {
 		if (c->n == BUFFER_BYTES)
-			fprintf(stderr, "weir: step `%s`: %s sent a record of more than %zu bytes: "
-				"connection closed\n", n->step_name, c->name, BUFFER_BYTES);
+			fprintf(stderr,
+				"weir: step `%s`: %s sent a record of more than %zu bytes: "
+				"connection closed\n",
+				n->step_name, c->name, BUFFER_BYTES);
 		drop(o, i);
 		return 1;
 	}
@@ -157,9 +160,10 @@ int weir_source_tcp_open(struct weir_node *n, const struct weir_conn_env *env)
 	n->op = o;
 	o->listen_fd = -1;
 	if (env->step->source.format == WEIR_FORMAT_CSV && env->step->source.csv.header)
-		return weir_err_set(&n->task->err, WEIR_E_CONFIG,
-				    "step `%s`: csv over tcp has no header line: write `header: false`",
-				    env->step->name);
+		return weir_err_set(
+			&n->task->err, WEIR_E_CONFIG,
+			"step `%s`: csv over tcp has no header line: write `header: false`",
+			env->step->name);
 	r = weir_records_init(&o->r, n, env);
 	if (r < 0)
 		return r;

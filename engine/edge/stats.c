@@ -83,7 +83,8 @@ static bool on_worker(const struct weir_engine *e, uint32_t chain, const struct 
 
 /* What a chain lacks may be its core, taken by another chain: of those on its workers that are not held up
  * themselves, the busiest. */
-static uint32_t core_taker(const struct weir_engine *e, const struct weir_engine_stats *s, uint32_t chain)
+static uint32_t core_taker(const struct weir_engine *e, const struct weir_engine_stats *s,
+			   uint32_t chain)
 {
 	const struct weir_tasks *t = &e->plan.tasks;
 	uint32_t best = chain;

@@ -140,7 +140,6 @@ static void head(struct weir_buf *b, const char *name, const char *type, const c
 	weir_buf_printf(b, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, type);
 }
 
-
 static void sample_step(struct weir_buf *b, const char *name, const char *pipeline,
 			const char *step)
 {
@@ -168,7 +167,8 @@ static const struct {
 	{"weir_step_watermark_lag_seconds", "gauge", "Wall clock minus watermark."},
 };
 
-static bool step_value(struct weir_buf *b, const struct weir_engine_stats *s, uint32_t i, int metric)
+static bool step_value(struct weir_buf *b, const struct weir_engine_stats *s, uint32_t i,
+		       int metric)
 {
 	const struct weir_step_stats *st = &s->step[i];
 	bool timed = st->watermark != WEIR_TIME_MIN && st->watermark != WEIR_TIME_MAX;
@@ -257,13 +257,14 @@ static void worker_metrics(struct weir_buf *b, const char *pipeline,
 		const char *name =
 			pass ? "weir_worker_sleep_seconds_total" : "weir_worker_busy_seconds_total";
 
-		head(b, name, "counter", pass ? "Time a worker slept." : "Time a worker ran tasks.");
+		head(b, name, "counter",
+		     pass ? "Time a worker slept." : "Time a worker ran tasks.");
 		for (uint32_t i = 0; i < s->worker_count; i++) {
 			weir_buf_printf(b, "%s{", name);
 			label(b, "pipeline", pipeline);
 			weir_buf_printf(b, ",worker=\"%u\",cpu=\"%u\"} %.9f\n", i, s->worker[i].cpu,
-					(double)(pass ? s->worker[i].sleep_ns :
-							s->worker[i].busy_ns) /
+					(double)(pass ? s->worker[i].sleep_ns
+						      : s->worker[i].busy_ns) /
 						1e9);
 		}
 	}

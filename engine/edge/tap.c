@@ -118,11 +118,13 @@ int weir_engine_tap_start(struct weir_engine *e, uint32_t step, uint32_t port, s
 	if (e->tap_active)
 		return weir_err_set(err, WEIR_E_BUSY, "another tap is open on this pipeline");
 	if (e->p->step[step].kind == WEIR_STEP_SINK)
-		return weir_err_set(err, -EINVAL, "a sink emits nothing: tap the step it reads from");
+		return weir_err_set(err, -EINVAL,
+				    "a sink emits nothing: tap the step it reads from");
 	if (!e->p->step[step].port[port].uses) {
 		const char *name = e->p->step[step].port[port].name;
 
-		return weir_err_set(err, -EINVAL, "nobody reads `%s%s%s`, so nothing is emitted there",
+		return weir_err_set(err, -EINVAL,
+				    "nobody reads `%s%s%s`, so nothing is emitted there",
 				    e->p->step[step].name, *name ? "." : "", name);
 	}
 	if (!e->tap_rx) {
@@ -136,7 +138,8 @@ int weir_engine_tap_start(struct weir_engine *e, uint32_t step, uint32_t port, s
 
 		if (r < 0)
 			return r;
-		weir_ring_rx_init(&e->tap_rx[t], &e->segment.ring[ring], e->segment.ring_base[ring]);
+		weir_ring_rx_init(&e->tap_rx[t], &e->segment.ring[ring],
+				  e->segment.ring_base[ring]);
 		e->tap_synced[t] = false;
 	}
 	atomic_store(&e->tap_dropped, 0);

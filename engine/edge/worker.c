@@ -11,11 +11,11 @@
 #include "shm/doorbell.h"
 
 #define TURN_BATCHES 16u
-#define SPINS 64u	 /* passes without work before yielding */
-#define YIELDS 16u	 /* yields before sleeping */
+#define SPINS 64u /* passes without work before yielding */
+#define YIELDS 16u /* yields before sleeping */
 #define SLEEP_MAX_NS (100 * WEIR_NS_PER_MS)
 #define TICK_NS (100 * (uint64_t)WEIR_NS_PER_MS)
-#define COUNT_NS (uint64_t)WEIR_NS_PER_MS /* how often counters are copied to the segment */
+#define COUNT_NS (uint64_t) WEIR_NS_PER_MS /* how often counters are copied to the segment */
 
 void weir__engine_fail(struct weir_engine *e, const struct weir_err *err)
 {
