@@ -20,11 +20,13 @@ struct source_memory {
 	struct weir_frame **frame; /* raw: all of them */
 	size_t frames, frame_cap;
 	/* Event times go on from round to round, so that a repeated stream is one long stream. */
-	int64_t first_ns, last_ns, shift_ns;
+	int64_t first_ns, last_ns, shift_ns; /* last_ns: of this round */
 };
 
 static int append(struct source_memory *o, const char *p, size_t n, struct weir_err *err)
 {
+	if (n == 0)
+		return 0;
 	if (o->size + n > o->cap) {
 		size_t cap = WEIR_MAX(o->cap * 2, (o->size + n + 0xfffff) & ~(size_t)0xfffff);
 		char *m = o->data ? mremap(o->data, o->cap, cap, MREMAP_MAYMOVE)
@@ -119,10 +121,27 @@ static int index_raw(struct weir_node *n, struct source_memory *o)
 	return 0;
 }
 
+/* The next round begins where this one ended. */
+static int shift_time(struct weir_node *n, struct source_memory *o)
+{
+	if (!o->r.source.timed)
+		return 0;
+	if ((o->shift_ns == 0 && (__builtin_sub_overflow(o->last_ns, o->first_ns, &o->shift_ns) ||
+				  __builtin_add_overflow(o->shift_ns, 1, &o->shift_ns))) ||
+	    __builtin_add_overflow(o->last_ns, o->shift_ns, &o->last_ns))
+		return weir_err_set(
+			&n->task->err, WEIR_E_RANGE,
+			"step `%s`: with %llu rounds still to come event times leave the "
+			"range of a timestamp: a smaller `loop`",
+			n->step_name, (unsigned long long)o->loops_left);
+	return 0;
+}
+
 static int run_raw(struct weir_node *n, struct source_memory *o)
 {
 	struct weir_source *s = &o->r.source;
 	uint32_t room = s->budget;
+	int r;
 
 	if (o->at == o->frames) {
 		if (o->loops_left <= 1 || o->frames == 0) {
@@ -131,7 +150,9 @@ static int run_raw(struct weir_node *n, struct source_memory *o)
 		}
 		o->loops_left--;
 		o->at = 0;
-		o->shift_ns = s->timed ? o->last_ns - o->first_ns + 1 : 0;
+		r = shift_time(n, o);
+		if (r < 0)
+			return r;
 	}
 	for (uint32_t i = 0; i < o->r.stream_count; i++)
 		room = WEIR_MIN(room, weir_port_room(&n->port[i]));

@@ -99,6 +99,30 @@ ends "rename fails" "$pid" 1
 has "which part" "$dir/rename.err" "cannot rename"
 is "nothing unfinished is left" "$(ls -A "$dir/rename")" part-out-00000001.jsonl
 
+# ---- a repeated stream goes on in event time, as far as times go ----
+printf '{"t":"1950-01-01T00:00:00Z"}\n{"t":"2020-01-01T00:00:00Z"}\n' >"$dir/long.jsonl"
+pipe make <<'X'
+pipeline: make
+steps:
+  in: {source: {file: {path: long.jsonl}}, schema: {t: timestamp}, event_time: {field: t}}
+  out: {from: in, sink: {file: {path: long, format: raw}}}
+X
+ok "two records, 70 years apart" run -q --metrics off "$dir/make.yaml"
+mv "$dir"/long/part-* "$dir/long.raw"
+for loop in 4 5; do
+	pipe loop$loop <<X
+pipeline: loop
+steps:
+  in: {source: {memory: {path: long.raw, loop: $loop}}, event_time: {field: t}}
+  days: {from: in, window: {tumbling: 1d}, aggregate: {n: count()}}
+  out: {from: days, sink: stdout}
+X
+done
+ok "rounds that fit" run -q --metrics off "$dir/loop4.yaml"
+is "a round begins where the one before ended" \
+	"$(json "$dir/out" "'%s %d' % (j['window_start'], j['n'])")" "2230-01-01T00:00:00Z 1"
+refused "rounds that do not fit" 1 "event times leave the range" run -q --metrics off "$dir/loop5.yaml"
+
 # ---- clients of the control socket ----
 pipe asked <<'X'
 pipeline: asked
