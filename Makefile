@@ -228,7 +228,7 @@ test: deps-test
 	@$(MAKE) --no-print-directory check
 
 asan ubsan tsan:
-	@$(MAKE) --no-print-directory VARIANT=$@ check-$@
+	@WEIR_EVENTS=$${WEIR_EVENTS:-100000} $(MAKE) --no-print-directory VARIANT=$@ check-$@
 check-asan check-ubsan: check
 check-tsan: $(STRESS_BIN) $(UNIT_BIN) all
 	@tests/lib/run.sh $(B) tsan $(STRESS_BIN) $(UNIT_BIN)

@@ -72,11 +72,11 @@ struct weir_schema {
 enum weir_frame_kind {
 	WEIR_FRAME_NONE = 0, /* never valid: zeroed memory is not a frame */
 	WEIR_FRAME_DATA = 1,
-	WEIR_FRAME_WATERMARK = 2, /* time_ns: no earlier record follows; header only */
-	WEIR_FRAME_BARRIER = 3, /* key_hash: epoch; header only */
-	WEIR_FRAME_EOS = 4, /* end of stream; header only */
+	WEIR_FRAME_WATERMARK = 2, /* time_ns: no earlier record follows; no payload */
+	WEIR_FRAME_BARRIER = 3, /* key_hash: epoch; no payload */
+	WEIR_FRAME_EOS = 4, /* end of stream; no payload */
 	WEIR_FRAME_MARKER = 5, /* latency marker; time_ns: CLOCK_MONOTONIC at the source */
-	WEIR_FRAME_IDLE = 6, /* the input is idle: leave it out of the watermark; header only */
+	WEIR_FRAME_IDLE = 6, /* the input is idle: leave it out of the watermark; no payload */
 	WEIR_FRAME_KIND_COUNT
 };
 

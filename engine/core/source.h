@@ -13,6 +13,8 @@
 
 struct weir_source {
 	uint32_t budget; /* rows this run() may emit; set by the unit */
+	bool drains; /* has read ahead: asked to stop, it finishes what it holds and then sets ended */
+	bool stopping; /* set by the unit: take nothing new from outside */
 	bool ended; /* nothing will ever come again; set by the source */
 	bool timed; /* records carry event times */
 	int64_t watermark; /* no later record has a time at or below; set by the source */

@@ -3,6 +3,9 @@
 
 #include "base/assert.h"
 
+/* A paced source looks at most so often: a wake-up per record would cost more than the records. */
+#define PACE_NS_MIN (100 * (uint64_t)WEIR_NS_PER_US)
+
 static void control(struct weir_node *n, unsigned kind, int64_t value)
 {
 	weir_assert(weir_batch_empty(&n->in));
@@ -54,7 +57,8 @@ static int source_turn(struct weir_unit *u)
 	uint64_t before = s->rows, now = u->task.mono_ns;
 	int r = 0;
 
-	if (s->ended || u->stopping) {
+	s->stopping = u->stopping;
+	if (s->ended || (u->stopping && !s->drains)) {
 		control(n, WEIR_FRAME_EOS, 0);
 		u->ended = true;
 		return 1;
@@ -68,8 +72,9 @@ static int source_turn(struct weir_unit *u)
 		if (r < 0)
 			return r;
 	} else {
-		u->wait_until_ns = now + WEIR_MIN((uint64_t)WEIR_NS_PER_S / s->rate + 1,
-						  (uint64_t)WEIR_NS_PER_MS);
+		u->wait_until_ns = now + WEIR_MAX(WEIR_MIN((uint64_t)WEIR_NS_PER_S / s->rate,
+							   (uint64_t)WEIR_NS_PER_MS),
+						  PACE_NS_MIN);
 	}
 	if (s->rows != before || s->active_ns == 0) {
 		s->active_ns = now;

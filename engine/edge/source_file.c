@@ -50,6 +50,10 @@ static int source_file_run(struct weir_node *n)
 		int r;
 
 		if (o->hungry) {
+			if (o->r.source.stopping) {
+				o->r.source.ended = true; /* what was read is through */
+				return 1;
+			}
 			r = feed(n, o);
 			if (r < 0)
 				return r;
@@ -99,6 +103,7 @@ int weir_source_file_open(struct weir_node *n, const struct weir_conn_env *env)
 	n->cls = &source_file_class;
 	n->op = o;
 	o->hungry = true;
+	o->r.source.drains = true;
 	if (s->connector == WEIR_CONN_STDIO && env->instance > 0) {
 		/* Standard input can be read by one only. */
 		weir_source_setup(&o->r.source, env);

@@ -87,7 +87,7 @@ static bool receive(struct conn *c)
 static int serve(struct weir_node *n, struct source_tcp *o, uint32_t i)
 {
 	struct conn *c = &o->conn[i];
-	bool news = receive(c);
+	bool news = !o->r.source.stopping && receive(c);
 	size_t used = 0;
 	int r = weir_records_emit(&o->r, n, c->buf, c->n, c->eof, c->name, (int64_t)c->offset,
 				  &used);
@@ -116,7 +116,8 @@ static int source_tcp_run(struct weir_node *n)
 	uint64_t before = o->r.source.rows;
 	int total = 0;
 
-	accept_some(o);
+	if (!o->r.source.stopping)
+		accept_some(o);
 	o->r.fresh = true;
 	for (uint32_t k = 0; k < o->count; k++) {
 		int r = serve(n, o, o->next++ % o->count);
@@ -126,6 +127,10 @@ static int source_tcp_run(struct weir_node *n)
 		total += r;
 		if (o->r.source.rows != before)
 			break; /* the others get their turn next time */
+	}
+	if (o->r.source.stopping && total == 0) {
+		o->r.source.ended = true; /* only unfinished lines are left */
+		return 1;
 	}
 	o->r.source.wait_ns = (uint64_t)WEIR_NS_PER_MS;
 	return total > 0;
@@ -159,6 +164,7 @@ int weir_source_tcp_open(struct weir_node *n, const struct weir_conn_env *env)
 	n->cls = &source_tcp_class;
 	n->op = o;
 	o->listen_fd = -1;
+	o->r.source.drains = true;
 	if (env->step->source.format == WEIR_FORMAT_CSV && env->step->source.csv.header)
 		return weir_err_set(
 			&n->task->err, WEIR_E_CONFIG,
