@@ -27,10 +27,12 @@ static void advance(struct source_nexmark *o)
 	}
 }
 
-/* Moment of the next event of a live stream. */
-static int64_t due_ns(const struct source_nexmark *o)
+/* First event of a live stream that is not due yet. */
+static uint64_t due_end(const struct source_nexmark *o, int64_t now_ns)
 {
-	return weir_nexmark_watermark(&o->opt, o->next) + 1;
+	uint64_t since = now_ns > o->opt.base_time_ns ? (uint64_t)(now_ns - o->opt.base_time_ns) : 0;
+
+	return (uint64_t)((weir_u128)since * o->opt.events_per_second / (uint64_t)WEIR_NS_PER_S) + 1;
 }
 
 static int source_nexmark_run(struct weir_node *n)
@@ -38,7 +40,7 @@ static int source_nexmark_run(struct weir_node *n)
 	struct source_nexmark *o = n->op;
 	struct weir_source *s = &o->source;
 	uint32_t room = s->budget;
-	uint64_t before = s->rows;
+	uint64_t before = s->rows, due = o->opt.live ? due_end(o, n->task->now_ns) : UINT64_MAX;
 	int64_t w;
 
 	for (int i = 0; i < 3; i++)
@@ -52,7 +54,7 @@ static int source_nexmark_run(struct weir_node *n)
 			s->ended = true;
 			break;
 		}
-		if (o->opt.live && due_ns(o) > n->task->now_ns)
+		if (o->next >= due)
 			break;
 		stream = weir_nexmark_stream_of(o->next);
 		if (o->mem->scratch_cap - o->mem->scratch_used < WEIR_NEXMARK_FRAME_MAX)

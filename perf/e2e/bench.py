@@ -142,7 +142,7 @@ def nexmark_text(query, source, extra):
 
 
 def bench_nexmark():
-    events, raw_loops, json_loops = 1000000, 30, 3
+    events, raw_loops = 1000000, 30
     raw = generate("nexmark.raw", "--events", str(events))
     jsonl = generate("nexmark.jsonl", "--events", str(events))
     print("Nexmark, all three streams, one worker; events per CPU-second")
@@ -159,7 +159,6 @@ def bench_nexmark():
         a, b = median(figures[q, "raw"]), median(figures[q, "jsonl"])
         print("  %-5s %s  %s   %8.1f" % (q, million(a), million(b), a / b))
         emit("nexmark", query=q, raw_events_per_cpu_second=a, jsonl_events_per_cpu_second=b)
-    del json_loops
 
 
 # ---- a hop between cores ----------------------------------------------------------------------
@@ -266,14 +265,17 @@ def bench_latency():
     status, _, _ = run(text, "latency-capacity")
     capacity = 20 * 1000000 / (status["uptime_ns"] / 1e9)
     print("Latency from the intended send time (open loop), two cores; capacity %s events/s" % million(capacity))
-    for share in (50, 90):
-        rate = int(capacity * share / 100)
-        status, _, _ = run(latency_text(rate, seconds, probe, out), "latency-%d" % share)
-        pairs = histogram(out)
-        os.rename(out, os.path.join(WORK, "latency-%d.hist" % share))
-        values = {("p%g" % p): percentile(pairs, p) for p in PERCENTILES}
-        print("  %d %% load: %s" % (share, "  ".join("%s %.1f us" % (k, v / 1e3) for k, v in values.items())))
-        emit("latency", load_percent=share, rate=rate, **{k + "_ns": v for k, v in values.items()})
+    for idle in ("adaptive", "poll"):
+        for share in (50, 90):
+            rate = int(capacity * share / 100)
+            run(latency_text(rate, seconds, probe, out), "latency-%d" % share, "--idle", idle)
+            pairs = histogram(out)
+            os.rename(out, os.path.join(WORK, "latency-%d.hist" % share))
+            values = {("p%g" % p): percentile(pairs, p) for p in PERCENTILES}
+            print("  %-8s %d %% load: %s" % (
+                idle, share, "  ".join("%s %.0f us" % (k, v / 1e3) for k, v in values.items())))
+            emit("latency", idle=idle, load_percent=share, rate=rate,
+                 **{k + "_ns": v for k, v in values.items()})
     plot()
 
 
