@@ -544,8 +544,8 @@ static void test_schema_text_refuses_other_texts(void **state)
 		"stream 1\ni\\x00 int64\n",
 		"stream 1\ni\\xg0 int64\n",
 		"stream 1\ni\\x0G int64\n",
-		"stream 1\n0123456789012345678901234567890123456789012345678901234567890123 "
-		"int64\n",
+		("stream 1\n0123456789012345678901234567890123456789012345678901234567890123 "
+		 "int64\n"),
 	};
 	struct weir_schema s;
 	struct weir_err err;
