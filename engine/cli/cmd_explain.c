@@ -69,7 +69,7 @@ static void print_chain(const struct explain *x, uint32_t c)
 static void print_text(const struct explain *x)
 {
 	const struct weir_tasks *t = &x->plan.tasks;
-	char ring[32], total[32], scratch[32];
+	char ring[32], total[32], scratch[32], huge[32];
 
 	printf("pipeline %s\nmachine: %s\n\n", x->p->name, x->plan.topo.summary);
 	for (uint32_t c = 0; c < t->chain_count; c++)
@@ -90,10 +90,12 @@ static void print_text(const struct explain *x)
 	size_text(ring, sizeof(ring), x->plan.ring_bytes);
 	size_text(total, sizeof(total), x->plan.ring_total);
 	size_text(scratch, sizeof(scratch), x->plan.scratch_total);
-	printf("\nworkers: %u%s; rings: %u of %s, %s; batches: at most %s; state grows with keys\n",
+	size_text(huge, sizeof(huge), x->plan.segment_huge_total);
+	printf("\nworkers: %u%s\nmemory: %u rings of %s, %s (on 2 MiB pages, with the rings for taps: %s); "
+	       "batches: at most %s; state grows with keys\n",
 	       x->plan.place.worker_count,
 	       x->plan.place.oversubscribed ? " (more than allowed cpus: not pinned)" : "",
-	       t->ring_count, ring, total, scratch);
+	       t->ring_count, ring, total, huge, scratch);
 }
 
 static void print_dot(const struct explain *x)
@@ -154,9 +156,10 @@ static void print_json(const struct explain *x)
 		       x->p->step[t->link[i].to_step].name, weir_spread_name(t->link[i].spread),
 		       t->link[i].ring_count);
 	printf("],\"ring_bytes\":%llu,\"rings_bytes\":%llu,\"batches_bytes\":%llu,"
-	       "\"oversubscribed\":%s}\n",
+	       "\"segment_huge_bytes\":%llu,\"oversubscribed\":%s}\n",
 	       (unsigned long long)x->plan.ring_bytes, (unsigned long long)x->plan.ring_total,
 	       (unsigned long long)x->plan.scratch_total,
+	       (unsigned long long)x->plan.segment_huge_total,
 	       x->plan.place.oversubscribed ? "true" : "false");
 }
 

@@ -26,6 +26,7 @@ static const char usage[] =
 	"  --out-of-order DUR   largest displacement of event times (default 0)\n"
 	"  --events-per-second N    spacing of event times (default 10000)\n"
 	"  --base-time TIME     event time of event 0 (default 2015-07-15T00:00:00Z)\n"
+	"  --hot-auctions N, --hot-bidders N, --hot-sellers N   one of N is not hot (default 2, 4, 4)\n"
 	"  --region TAG         value of the `region` field\n"
 	"  --out FILE           default standard output; .gz and .zst are packed\n"
 	"  -h, --help\n"
@@ -76,6 +77,21 @@ static int parse_only(const char *arg, int *ret)
 	return weir_cli_usage("generate", "--only %s: person, auction or bid", arg);
 }
 
+static bool parse_ratio(struct generate *g, int option, const char *arg)
+{
+	uint64_t v;
+
+	if (!weir_cli_count("generate", "--hot-...", arg, 1, 1000000, &v))
+		return false;
+	if (option == '1')
+		g->opt.hot_auction_ratio = (uint32_t)v;
+	else if (option == '2')
+		g->opt.hot_bidder_ratio = (uint32_t)v;
+	else
+		g->opt.hot_seller_ratio = (uint32_t)v;
+	return true;
+}
+
 static int parse(struct generate *g, int argc, char **argv)
 {
 	static const struct option options[] = {{"events", required_argument, NULL, 'e'},
@@ -86,6 +102,9 @@ static int parse(struct generate *g, int argc, char **argv)
 						{"out-of-order", required_argument, NULL, 'd'},
 						{"events-per-second", required_argument, NULL, 'p'},
 						{"base-time", required_argument, NULL, 'b'},
+						{"hot-auctions", required_argument, NULL, '1'},
+						{"hot-bidders", required_argument, NULL, '2'},
+						{"hot-sellers", required_argument, NULL, '3'},
 						{"region", required_argument, NULL, 'r'},
 						{"out", required_argument, NULL, 'O'},
 						{"help", no_argument, NULL, 'h'},
@@ -122,6 +141,11 @@ static int parse(struct generate *g, int argc, char **argv)
 			if (weir_parse_duration(weir_str_c(optarg), &g->opt.out_of_order_ns) < 0)
 				r = weir_cli_usage(verb, "--out-of-order %s: a duration such as 2s",
 						   optarg);
+			break;
+		case '1':
+		case '2':
+		case '3':
+			ok = parse_ratio(g, c, optarg);
 			break;
 		case 'b':
 			if (weir_time_parse_rfc3339(weir_str_c(optarg), &g->opt.base_time_ns) < 0)

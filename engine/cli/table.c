@@ -31,18 +31,32 @@ static void share(char *ret, size_t cap, json_t *now, json_t *before, const char
 	snprintf(ret, cap, "%.0f%%", ns > 0 ? 100 * v / ns : 0);
 }
 
+/* How far the step's event time is behind the clock on the wall. */
+static void lag_text(char *ret, size_t cap, double seconds)
+{
+	if (seconds < 1000)
+		snprintf(ret, cap, "%.2f s", seconds);
+	else if (seconds < 172800)
+		snprintf(ret, cap, "%.1f h", seconds / 3600);
+	else
+		snprintf(ret, cap, "%.0f d", seconds / 86400);
+}
+
 static void print_step(FILE *f, json_t *s, json_t *b, double seconds, double life_ns)
 {
 	double ns = (b ? seconds * 1e9 : life_ns) * (num(s, "tasks") > 0 ? num(s, "tasks") : 1);
-	char in[24], out[24], busy[16], blocked[16];
+	char in[24], out[24], busy[16], blocked[16], lag[32] = "-";
+
+	if (json_is_number(json_object_get(s, "watermark_lag_ns")))
+		lag_text(lag, sizeof(lag), num(s, "watermark_lag_ns") / 1e9);
 
 	rate(in, sizeof(in), s, b, "records_in", seconds);
 	rate(out, sizeof(out), s, b, "records_out", seconds);
 	share(busy, sizeof(busy), s, b, "busy_ns", ns);
 	share(blocked, sizeof(blocked), s, b, "blocked_ns", ns);
-	fprintf(f, "%-20.20s %-9.9s %5.0f %10s %10s %5s %7s %5.0f%% %8.0f %8.0f  %s\n",
+	fprintf(f, "%-20.20s %-9.9s %5.0f %10s %10s %5s %7s %5.0f%% %8.0f %8.0f %9s  %s\n",
 		text(s, "step", "?"), text(s, "kind", "?"), num(s, "tasks"), in, out, busy, blocked,
-		100 * num(s, "ring_fill"), num(s, "late"), num(s, "rejected"),
+		100 * num(s, "ring_fill"), num(s, "late"), num(s, "rejected"), lag,
 		text(s, "watermark", "-"));
 }
 
@@ -60,9 +74,9 @@ void weir_table_print(FILE *f, json_t *now, json_t *before)
 		json_is_true(json_object_get(now, "running")) ? "running" : "ended",
 		num(now, "uptime_ns") / 1e9, num(now, "state_bytes") / 1048576,
 		text(now, "metrics", ""));
-	fprintf(f, "%-20s %-9s %5s %10s %10s %5s %7s %6s %8s %8s  %s\n", "STEP", "KIND", "TASKS",
-		before ? "IN/s" : "IN", before ? "OUT/s" : "OUT", "BUSY", "BLOCKED", "RING", "LATE",
-		"REJECTED", "WATERMARK");
+	fprintf(f, "%-20s %-9s %5s %10s %10s %5s %7s %6s %8s %8s %9s  %s\n", "STEP", "KIND",
+		"TASKS", before ? "IN/s" : "IN", before ? "OUT/s" : "OUT", "BUSY", "BLOCKED",
+		"RING", "LATE", "REJECTED", "LAG", "WATERMARK");
 	json_array_foreach(steps, i, s)
 		print_step(f, s, json_array_get(old, i), seconds, num(now, "uptime_ns"));
 	if (bottleneck)

@@ -213,6 +213,12 @@ static bool nexmark_streams(struct weir_build *b, struct weir_draft *d)
 	ok = refuse(b, d, "rate", "write it as {nexmark: {rate: N}}") && ok;
 	for (unsigned i = 0; i < 3; i++)
 		name[i] = weir_nexmark_stream_name(i);
+	if (d->step->source.nexmark.live && d->step->source.nexmark.rate == 0) {
+		weir_diag(b->diags, d->step->pos,
+			  "source `%s`: `live: true` needs `rate`: events per second",
+			  d->step->name);
+		ok = false;
+	}
 	weir_draft_ports(b, d, name, 3);
 	for (unsigned i = 0; i < 3; i++)
 		d->step->port[i].schema = (struct weir_schema *)weir_nexmark_schema(i);

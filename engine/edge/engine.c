@@ -44,6 +44,13 @@ static uint64_t round_pow2(uint64_t v)
 	return p;
 }
 
+#define HUGE_BYTES ((uint64_t)2 << 20)
+
+static uint64_t tap_bytes(const struct weir_pipeline *p)
+{
+	return round_pow2(WEIR_MAX((uint64_t)256 * 1024, (uint64_t)p->record_max * 2));
+}
+
 static uint32_t worker_count(const struct weir_pipeline *p, const struct weir_engine_options *opt,
 			     const struct weir_topo *topo)
 {
@@ -108,6 +115,10 @@ int weir_engine_plan(const struct weir_pipeline *p, const struct weir_engine_opt
 	/* A ring must take a few of the largest records, or one of them could stop it for good. */
 	ret->ring_bytes = round_pow2(WEIR_MAX(p->ring_bytes, (uint64_t)p->record_max * 4));
 	ret->ring_total = ret->ring_bytes * ret->tasks.ring_count;
+	/* A ring ends on a page, and every task has a ring for a tap. */
+	ret->segment_huge_total = WEIR_MAX(ret->ring_bytes, HUGE_BYTES) * ret->tasks.ring_count +
+				  WEIR_MAX(tap_bytes(p), HUGE_BYTES) * ret->tasks.task_count +
+				  HUGE_BYTES;
 	for (uint32_t i = 0; i < p->step_count; i++)
 		for (uint32_t k = 0; k < p->step[i].port_count; k++)
 			ports += (p->step[i].port[k].uses > 0) * ret->tasks.step_parallelism[i];

@@ -40,6 +40,7 @@ struct weir_engine_plan {
 	struct weir_plan place;
 	uint64_t ring_bytes; /* of one ring, as it will be */
 	uint64_t ring_total, scratch_total;
+	uint64_t segment_huge_total; /* rings and tap rings when each fills whole 2 MiB pages */
 };
 int weir_engine_plan(const struct weir_pipeline *p, const struct weir_engine_options *opt,
 		     struct weir_region *region, struct weir_engine_plan *ret,

@@ -71,6 +71,11 @@ static void step_json(struct weir_buf *b, struct weir_engine *e, const struct we
 	key_f64(b, "ring_fill", st->ring_fill);
 	key_f64(b, "out_fill", st->out_fill);
 	key_time(b, "watermark", st->watermark);
+	key(b, "watermark_lag_ns");
+	if (st->watermark == WEIR_TIME_MIN || st->watermark == WEIR_TIME_MAX)
+		weir_buf_lit(b, "null");
+	else
+		weir_buf_printf(b, "%.0f", (double)s->wall_ns - (double)st->watermark);
 	if (*weir_engine_address(e, i))
 		key_str(b, "address", weir_engine_address(e, i));
 	weir_buf_char(b, '}');

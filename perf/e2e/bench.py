@@ -23,6 +23,9 @@ WORK = ""
 
 def emit(name, **figures):
     figures["benchmark"] = name
+    commit = subprocess.run(["git", "describe", "--always", "--dirty"], stdout=subprocess.PIPE,
+                            universal_newlines=True).stdout.strip()
+    figures.update(commit=commit, machine=os.uname().nodename, time=int(time.time()))
     with open(os.path.join(WORK, "results.jsonl"), "a") as f:
         f.write(json.dumps(figures) + "\n")
 
@@ -270,7 +273,7 @@ def bench_latency():
             rate = int(capacity * share / 100)
             run(latency_text(rate, seconds, probe, out), "latency-%d" % share, "--idle", idle)
             pairs = histogram(out)
-            os.rename(out, os.path.join(WORK, "latency-%d.hist" % share))
+            os.rename(out, os.path.join(WORK, "latency-%s-%d.hist" % (idle, share)))
             values = {("p%g" % p): percentile(pairs, p) for p in PERCENTILES}
             print("  %-8s %d %% load: %s" % (
                 idle, share, "  ".join("%s %.0f us" % (k, v / 1e3) for k, v in values.items())))
@@ -293,7 +296,7 @@ plot '%s' using ($1/1000):2 with lines lw 2 title '50 %% of capacity', \\
 """
     files = []
     for share in (50, 90):
-        pairs = histogram(os.path.join(WORK, "latency-%d.hist" % share))
+        pairs = histogram(os.path.join(WORK, "latency-adaptive-%d.hist" % share))
         total, seen, path = sum(c for _, c in pairs), 0, os.path.join(WORK, "latency-%d.ccdf" % share)
         with open(path, "w") as f:
             for v, c in pairs:

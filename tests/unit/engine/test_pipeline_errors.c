@@ -147,6 +147,10 @@ static const struct error_case numbers_cases[] = {
 	{"ring smaller than records", "ring_size: 64KiB\n" REST,
 	 "1:12: a ring must hold 4 records of `record_max`, so `ring_size` must be at least "
 	 "256KiB\n"},
+	{"live without a rate",
+	 "pipeline: p\nsteps:\n  e: {source: {nexmark: {live: true}}}\n"
+	 "  o: {from: e.bid, sink: blackhole}\n",
+	 "3:3: source `e`: `live: true` needs `rate`: events per second\n"},
 	{"metrics", "metrics: yes please\n" REST,
 	 "1:10: `metrics`: expected an address and a port such as 127.0.0.1:9000, found `yes "
 	 "please`\n"},
