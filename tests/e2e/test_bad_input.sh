@@ -137,6 +137,9 @@ reads emptydir empty "format: csv"
 refused "empty input folder" 1 "no file is there" run "$dir/emptydir.yaml"
 reads noglob "'empty/*.csv'"
 refused "pattern without a file" 1 "no file is there" run "$dir/noglob.yaml"
+# It opens, as any file would, and every read of its first page fails: a stand-in for a bad disk.
+reads unreadable /proc/self/mem "format: csv"
+refused "input that cannot be read" 1 "cannot read /proc/self/mem" run "$dir/unreadable.yaml"
 reads noraw none.raw
 sed -i '/schema/d' "$dir/noraw.yaml"
 refused "missing raw file" 3 "none.raw" check "$dir/noraw.yaml"
