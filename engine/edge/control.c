@@ -257,8 +257,16 @@ static void accept_client(struct weir_control *ctl)
 	struct timeval slow = {.tv_sec = 1};
 	int fd = accept4(ctl->listen_fd, NULL, NULL, SOCK_CLOEXEC);
 
-	if (fd < 0)
+	if (fd < 0) {
+		/* Out of descriptors: the one waiting would wake us again at once. */
+		if (errno == EMFILE || errno == ENFILE)
+			poll(NULL, 0, TAP_MS);
 		return;
+	}
+	/* Somebody who connected and says nothing does not keep others out. */
+	for (uint32_t i = 0; ctl->count == CLIENTS_MAX && i < CLIENTS_MAX; i++)
+		if (!ctl->client[i].tapping)
+			drop(ctl, i);
 	if (ctl->count == CLIENTS_MAX) {
 		close(fd);
 		return;
