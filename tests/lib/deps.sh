@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # Installs the Debian packages that are missing, as root or through sudo; otherwise prints the command.
-# usage: deps.sh build|test|bench...   Touches the network only when something is missing.
+# usage: deps.sh build|test|bench|lint...   Touches the network only when something is missing.
 set -eu
 
 build="gcc libc6-dev make pkg-config libhwloc-dev libjemalloc-dev libyaml-dev libpcre2-dev libxxhash-dev
@@ -12,10 +12,11 @@ bench="g++ libdpdk-dev libck-dev libboost-dev libsimdjson-dev valgrind gnuplot-n
 lint="clang clang-format clang-tidy shellcheck mandoc gcovr git"
 
 want=""
+tools=""
 for set in "$@"; do
 	case "$set" in
 	build) want="$want $build" ;;
-	test) want="$want $test" ;;
+	test) want="$want $test" tools=1 ;;
 	bench) want="$want $bench" ;;
 	lint) want="$want $lint" ;;
 	*) echo "deps.sh: build, test, bench or lint" >&2; exit 2 ;;
@@ -29,6 +30,11 @@ if ! command -v dpkg-query >/dev/null 2>&1; then
 	exit 0
 fi
 
+# What is not installed but unpacked below build/; a test that misses it is skipped.
+fetch_tools() {
+	[ -z "$tools" ] || sh "$(dirname "$0")/promtool.sh" setup
+}
+
 missing=""
 for p in $want; do
 	case "$(dpkg-query -W -f '${Status}' "$p" 2>/dev/null)" in
@@ -36,7 +42,10 @@ for p in $want; do
 	*) missing="$missing $p" ;;
 	esac
 done
-[ -n "$missing" ] || exit 0
+if [ -z "$missing" ]; then
+	fetch_tools
+	exit 0
+fi
 
 cmd="apt-get install -y --no-install-recommends$missing"
 if [ "$(id -u)" = 0 ]; then
@@ -58,3 +67,4 @@ if ! { $sudo apt-get update && $sudo env DEBIAN_FRONTEND=noninteractive $cmd; } 
 	echo "weir: installing failed; by hand: apt-get update && $cmd" >&2
 	exit 1
 fi
+fetch_tools
