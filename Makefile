@@ -13,6 +13,7 @@ LIBDIR ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
 MANDIR ?= $(PREFIX)/share/man
 DATADIR ?= $(PREFIX)/share/weir
+UNITDIR ?= $(PREFIX)/lib/systemd/system
 INSTALL ?= install
 PKG_CONFIG ?= pkg-config
 ifeq ($(origin CC),default)
@@ -274,7 +275,7 @@ run: deps
 # ---- install -------------------------------------------------------------------------------
 install: all
 	$(INSTALL) -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCLUDEDIR)/weir \
-		$(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(DATADIR)/examples
+		$(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(DATADIR)/examples $(DESTDIR)$(UNITDIR)
 	$(INSTALL) -m 755 $(BIN) $(DESTDIR)$(BINDIR)
 	$(INSTALL) -m 644 $(LIBWEIR_A) $(DESTDIR)$(LIBDIR)
 	$(INSTALL) -m 755 $(LIBWEIR) $(DESTDIR)$(LIBDIR)/libweir.so.$(VERSION)
@@ -285,12 +286,14 @@ install: all
 		-e 's|@VERSION@|$(VERSION)|' engine/weir.pc.in >$(DESTDIR)$(LIBDIR)/pkgconfig/weir.pc
 	$(INSTALL) -m 644 $(wildcard docs/man/*.1) $(DESTDIR)$(MANDIR)/man1
 	cp -R examples/. $(DESTDIR)$(DATADIR)/examples
+	sed -e '/^#/!s|@BINDIR@|$(BINDIR)|' engine/weir-engine@.service.in >$(DESTDIR)$(UNITDIR)/weir-engine@.service
 
 uninstall:
 	rm -f $(patsubst $(B)/bin/%,$(DESTDIR)$(BINDIR)/%,$(BIN))
 	rm -f $(DESTDIR)$(LIBDIR)/libweir.a $(DESTDIR)$(LIBDIR)/libweir.so*
 	rm -f $(DESTDIR)$(LIBDIR)/pkgconfig/weir.pc
 	rm -f $(patsubst docs/man/%,$(DESTDIR)$(MANDIR)/man1/%,$(wildcard docs/man/*.1))
+	rm -f $(DESTDIR)$(UNITDIR)/weir-engine@.service
 	rm -rf $(DESTDIR)$(INCLUDEDIR)/weir $(DESTDIR)$(DATADIR)
 
 clean:

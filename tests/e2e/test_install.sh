@@ -25,9 +25,11 @@ inst() {
 check "make install" inst install
 for file in bin/weir bin/weir-engine bin/weir-rings lib/libweir.a lib/libweir.so lib/libweir.so.0 \
 	"lib/libweir.so.$(cat VERSION)" lib/pkgconfig/weir.pc include/weir/weir.h share/man/man1/weir.1 \
-	share/weir/examples/first.yaml; do
+	share/weir/examples/first.yaml lib/systemd/system/weir-engine@.service; do
 	check "installed: $file" [ -e "$home/$file" ]
 done
+has "the service starts the installed program" "$home/lib/systemd/system/weir-engine@.service" \
+	"ExecStart=/opt/weir/bin/weir-engine run"
 weir=$home/bin/weir
 ok "the installed program finds the others" check "$home/share/weir/examples/first.yaml"
 ok "and the rings" rings --help
@@ -181,5 +183,6 @@ is "an operator in a program of one's own" "$code" 0
 
 # ---- uninstall ----
 check "make uninstall" inst uninstall
+check "the service is gone" [ ! -e "$home/lib/systemd/system/weir-engine@.service" ]
 is "nothing is left" "$(find "$root" ! -type d | wc -l | tr -d ' ')" 0
 finish

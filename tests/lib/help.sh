@@ -16,7 +16,7 @@ weir $1 (variant $2, compiler $3)
   make bench          the benchmarks in perf/ (BENCH=ring|hop|count|nexmark|latency|json for one)
   make lint format    checks of the tree; clang-format
   make deps deps-test deps-bench   only the packages
-  make install uninstall   PREFIX, BINDIR, LIBDIR, INCLUDEDIR, MANDIR, DESTDIR
+  make install uninstall   PREFIX, BINDIR, LIBDIR, INCLUDEDIR, MANDIR, UNITDIR, DESTDIR
   make clean
 
   V=1 shows commands, WERROR=1 makes warnings errors, VARIANT=clang builds with clang;
