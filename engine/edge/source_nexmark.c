@@ -30,9 +30,11 @@ static void advance(struct source_nexmark *o)
 /* First event of a live stream that is not due yet. */
 static uint64_t due_end(const struct source_nexmark *o, int64_t now_ns)
 {
-	uint64_t since = now_ns > o->opt.base_time_ns ? (uint64_t)(now_ns - o->opt.base_time_ns) : 0;
+	uint64_t since =
+		now_ns > o->opt.base_time_ns ? (uint64_t)(now_ns - o->opt.base_time_ns) : 0;
 
-	return (uint64_t)((weir_u128)since * o->opt.events_per_second / (uint64_t)WEIR_NS_PER_S) + 1;
+	return (uint64_t)((weir_u128)since * o->opt.events_per_second / (uint64_t)WEIR_NS_PER_S) +
+	       1;
 }
 
 static int source_nexmark_run(struct weir_node *n)
