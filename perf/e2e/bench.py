@@ -196,36 +196,33 @@ def bench_hop():
     def ring_rate():
         r = subprocess.run([os.path.join(build, "perf", "hop_bench")], stdout=subprocess.PIPE,
                            universal_newlines=True, check=True)
-        return json.loads(r.stdout)["records_per_second"]
+        r = json.loads(r.stdout)
+        return r["class"], r["records_per_second"]
 
     # A virtual machine moves its cores about (perf/README.md): each hop stands between two runs of the bare
-    # ring, and counts only when these agree, so that all three saw the same cores.
-    ratios, rings, hops, rounds = [], [], [], 0
+    # ring, and counts only when both saw the cores in the same place and agree on the rate.
+    by_class, rounds, counted = {}, 0, 0
     before = ring_rate()
-    while len(ratios) < 3 * ROUNDS and rounds < 20 * ROUNDS:
+    while counted < 6 * ROUNDS and rounds < 20 * ROUNDS:
         rounds += 1
         status, _, _ = run(two, "hop-two", "--idle", "poll")
         hop, after = records / (status["uptime_ns"] / 1e9), ring_rate()
-        if abs(before - after) < 0.15 * max(before, after):
-            ring = (before + after) / 2
-            ratios.append(hop / ring)
-            rings.append(ring)
-            hops.append(hop)
+        if before[0] == after[0] != "mixed" and abs(before[1] - after[1]) < 0.2 * max(before[1], after[1]):
+            by_class.setdefault(before[0], []).append((hop, (before[1] + after[1]) / 2))
+            counted += 1
         before = after
     status, _, _ = run(one, "hop-one", "--idle", "poll")
     fused = records / (status["uptime_ns"] / 1e9)
-    if not ratios:
-        print("Hop: no two runs of the bare ring agreed: this machine is too busy")
-        return
-    ratio = median(ratios)
     print("Hop: 64-byte records from one core to another, records per second; %d of %d rounds counted" % (
-        len(ratios), rounds))
-    print("  bare ring, copied frames    %s to %s" % (million(min(rings)), million(max(rings))))
-    print("  pipeline with a hop         %s to %s   %.2f of the bare ring (median; %.2f to %.2f)" % (
-        million(min(hops)), million(max(hops)), ratio, min(ratios), max(ratios)))
-    print("  pipeline without (one core) %s" % million(fused))
-    emit("hop", ring=median(rings), hop=median(hops), fused=fused, ratio=ratio, low=min(ratios),
-         high=max(ratios), counted=len(ratios), rounds=rounds)
+        counted, rounds))
+    for c, pairs in sorted(by_class.items()):
+        ring, hop = median([p[1] for p in pairs]), median([p[0] for p in pairs])
+        ratio = median([p[0] / p[1] for p in pairs])
+        print("  %-8s bare ring %s   pipeline %s   %.2f of the bare ring (median of %d)" % (
+            c, million(ring), million(hop), ratio, len(pairs)))
+        emit("hop", placement=c, ring=ring, hop=hop, ratio=ratio, rounds=len(pairs))
+    print("  without a hop (one core) %s" % million(fused))
+    emit("hop-fused", fused=fused)
 
 
 # ---- latency ----------------------------------------------------------------------------------
