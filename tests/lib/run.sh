@@ -25,10 +25,10 @@ for prog in "$@"; do
 	timeout -k 10 "$limit" "$prog" >"$log" 2>&1 </dev/null
 	code=$?
 	ms=$((($(date +%s%N) - start) / 1000000))
-	# cmocka's closing lines, or the plain one.
-	p=$(sed -n 's/^\[  PASSED  \] \([0-9]*\) test(s).*/\1/p' "$log" | tail -n 1)
-	s=$(sed -n 's/^\[  SKIPPED \] \([0-9]*\) test(s).*/\1/p' "$log" | tail -n 1)
-	f=$(sed -n 's/^\[  FAILED  \] \([0-9]*\) test(s).*/\1/p' "$log" | tail -n 1)
+	# cmocka's closing lines (newer ones name the group first), or the plain one.
+	p=$(sed -n 's/^\[  PASSED  \] .*\b\([0-9][0-9]*\) test(s).*/\1/p' "$log" | tail -n 1)
+	s=$(sed -n 's/^\[  SKIPPED \] .*\b\([0-9][0-9]*\) test(s).*/\1/p' "$log" | tail -n 1)
+	f=$(sed -n 's/^\[  FAILED  \] .*\b\([0-9][0-9]*\) test(s).*/\1/p' "$log" | tail -n 1)
 	if [ -z "$p" ]; then
 		line=$(grep -E '^[0-9]+ passed, [0-9]+ failed' "$log" | tail -n 1)
 		p=$(echo "$line" | sed -n 's/^\([0-9]*\) passed.*/\1/p')
