@@ -4,6 +4,28 @@
 #include "base/buf.h"
 #include "base/err.h"
 
+const int64_t weir_pow10[19] = {
+	1,
+	10,
+	100,
+	1000,
+	10000,
+	100000,
+	1000000,
+	10000000,
+	100000000,
+	1000000000,
+	10000000000,
+	100000000000,
+	1000000000000,
+	10000000000000,
+	100000000000000,
+	1000000000000000,
+	10000000000000000,
+	100000000000000000,
+	1000000000000000000,
+};
+
 #define PLAIN_DIGITS 18 /* this many decimal digits always fit 63 bits */
 
 static inline bool is_digit(char c)

@@ -37,6 +37,9 @@ int weir_parse_size(struct weir_str s, uint64_t *ret_bytes);
 /* "10s", "1h30m", "250ms", "5us", "7ns", "2d". A bare number is WEIR_E_FORMAT (which unit?), except 0. */
 int weir_parse_duration(struct weir_str s, int64_t *ret_ns);
 
+/* 10^0 .. 10^18, all that fit an int64. */
+extern const int64_t weir_pow10[19];
+
 struct weir_buf;
 void weir_buf_decimal(struct weir_buf *b, int64_t v, unsigned scale); /* exactly scale digits */
 void weir_buf_duration(struct weir_buf *b, int64_t ns); /* "1h30m0s", "250ms": parses back */

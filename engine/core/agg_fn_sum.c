@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* sum and avg: exact in 128 bit for integers, compensated for floats. */
+#include "base/num.h"
 #include "engine/core/agg_fn.h"
 
 /* States are 8-byte aligned, one less than the compiler would take for granted. */
@@ -16,28 +17,6 @@ struct sum_f64 {
 };
 
 _Static_assert(sizeof(struct sum_int) == 24 && sizeof(struct sum_f64) == 24, "layout");
-
-static const int64_t pow10_table[WEIR_DECIMAL_PRECISION_MAX + 1] = {
-	1,
-	10,
-	100,
-	1000,
-	10000,
-	100000,
-	1000000,
-	10000000,
-	100000000,
-	1000000000,
-	10000000000,
-	100000000000,
-	1000000000000,
-	10000000000000,
-	100000000000000,
-	1000000000000000,
-	10000000000000000,
-	100000000000000000,
-	1000000000000000000,
-};
 
 static void int_update(const struct weir_agg *a, const struct weir_agg_rows *rows)
 {
@@ -76,7 +55,7 @@ static const char *int_sum_build(const struct weir_agg *a, const void *state,
 		return NULL;
 	}
 	if (a->result_type.type == WEIR_DECIMAL)
-		limit = pow10_table[a->result_type.precision] - 1;
+		limit = weir_pow10[a->result_type.precision] - 1;
 	if (s->sum > limit ||
 	    s->sum < (a->result_type.type == WEIR_DECIMAL ? -limit : (weir_i128)INT64_MIN))
 		return a->result_type.type == WEIR_DECIMAL
@@ -95,7 +74,7 @@ static const char *int_avg_build(const struct weir_agg *a, const void *state,
 		weir_build_null(b, i);
 	} else if (a->result_type.type == WEIR_FLOAT64) {
 		unsigned scale = a->arg_type.type == WEIR_DECIMAL ? a->arg_type.scale : 0;
-		weir_i128 by = (weir_i128)s->count * pow10_table[scale];
+		weir_i128 by = (weir_i128)s->count * weir_pow10[scale];
 
 		weir_build_f64(b, i, (double)s->sum / (double)by);
 	} else {

@@ -69,9 +69,9 @@ static struct weir_expr_node *convert(struct weir_expr_cx *cx, struct weir_expr_
 		return n;
 	d = weir__expr_as_decimal(cx, n);
 	c = weir__expr_ins(cx, WEIR_X_RESCALE_D, n, t, 1, &d);
-	c->k = weir__pow10[t.scale - d->type.scale];
+	c->k = weir_pow10[t.scale - d->type.scale];
 	c->k2 = 1;
-	c->k3 = weir__pow10[t.precision];
+	c->k3 = weir_pow10[t.precision];
 	weir__expr_fold(cx, c);
 	return c;
 }

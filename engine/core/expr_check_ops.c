@@ -52,15 +52,15 @@ static int check_decimal_arith(struct weir_expr_cx *cx, struct weir_expr_node *n
 				weir__expr_type_text(a).text, weir__expr_type_text(b).text, scale,
 				WEIR_DECIMAL_PRECISION_MAX);
 		r = weir__expr_decimal_type(a.precision + (unsigned)b.precision, scale);
-		n->k3 = weir__pow10[r.precision];
+		n->k3 = weir_pow10[r.precision];
 		return weir__expr_become(cx, n, WEIR_X_MUL_D, r);
 	}
 	scale = WEIR_MAX(a.scale, b.scale);
 	r = weir__expr_decimal_type(
 		WEIR_MAX(a.precision - a.scale, b.precision - b.scale) + scale + 1u, scale);
-	n->k = weir__pow10[scale - a.scale];
-	n->k2 = weir__pow10[scale - b.scale];
-	n->k3 = weir__pow10[r.precision];
+	n->k = weir_pow10[scale - a.scale];
+	n->k2 = weir_pow10[scale - b.scale];
+	n->k3 = weir_pow10[r.precision];
 	op = n->op == WEIR_TOK_PLUS ? WEIR_X_ADD_D : WEIR_X_SUB_D;
 	return weir__expr_become(cx, n, op, r);
 }
@@ -280,8 +280,8 @@ static int compare_decimal(struct weir_expr_cx *cx, struct weir_expr_node *n, un
 	if (sa == sb)
 		return weir__expr_become(cx, n, WEIR_X_EQ_I + 2 * rel, type);
 	s = WEIR_MAX(sa, sb);
-	n->k = weir__pow10[s - sa];
-	n->k2 = weir__pow10[s - sb];
+	n->k = weir_pow10[s - sa];
+	n->k2 = weir_pow10[s - sb];
 	n->k3 = rel_mask(rel);
 	return weir__expr_become(cx, n, WEIR_X_CMP_D, type);
 }

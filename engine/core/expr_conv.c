@@ -42,7 +42,7 @@ static bool read_digits(struct weir_str s, struct digits *ret)
 		}
 		if (s.p[i] < '0' || s.p[i] > '9')
 			return false;
-		if (d.mantissa >= (uint64_t)weir__pow10[17])
+		if (d.mantissa >= (uint64_t)weir_pow10[17])
 			return false;
 		d.mantissa = d.mantissa * 10 + (uint64_t)(s.p[i] - '0');
 		d.exponent -= point;
@@ -68,12 +68,12 @@ bool weir__expr_decimal_literal(struct weir_str s, int64_t *ret_v, unsigned *ret
 	if (!read_digits(s, &d) || d.exponent < -WEIR_DECIMAL_PRECISION_MAX)
 		return false;
 	for (; d.exponent > 0 && d.mantissa; d.exponent--) {
-		if (d.mantissa >= (uint64_t)weir__pow10[17])
+		if (d.mantissa >= (uint64_t)weir_pow10[17])
 			return false;
 		d.mantissa *= 10;
 	}
 	scale = d.exponent < 0 ? (unsigned)-d.exponent : 0;
-	while (precision < 18 && d.mantissa >= (uint64_t)weir__pow10[precision])
+	while (precision < 18 && d.mantissa >= (uint64_t)weir_pow10[precision])
 		precision++;
 	*ret_v = (int64_t)d.mantissa;
 	*ret_precision = WEIR_MAX(precision, scale);
@@ -104,7 +104,7 @@ static bool decimal_from_f64(double v, unsigned precision, unsigned scale, int64
 	shift = d.exponent + (int)scale;
 	for (; shift > 0 && m; shift--) {
 		m *= 10;
-		if (m >= (weir_u128)weir__pow10[18])
+		if (m >= (weir_u128)weir_pow10[18])
 			return false;
 	}
 	if (shift < 0) {
@@ -116,7 +116,7 @@ static bool decimal_from_f64(double v, unsigned precision, unsigned scale, int64
 			by *= 10;
 		m = (m + by / 2) / by;
 	}
-	if (m >= (weir_u128)weir__pow10[precision])
+	if (m >= (weir_u128)weir_pow10[precision])
 		return false;
 	*ret = d.minus ? -(int64_t)m : (int64_t)m;
 	return true;
@@ -130,10 +130,10 @@ double weir__expr_decimal_f64(int64_t v, unsigned scale)
 
 	/* Both are exact, so the division rounds once. */
 	if (v >= -(INT64_C(1) << 53) && v <= INT64_C(1) << 53)
-		return d / (double)weir__pow10[scale];
+		return d / (double)weir_pow10[scale];
 	weir_buf_decimal(&b, v, scale);
 	if (weir_parse_f64((struct weir_str){text, b.len}, &d))
-		d = (double)v / (double)weir__pow10[scale];
+		d = (double)v / (double)weir_pow10[scale];
 	return d;
 }
 
@@ -167,7 +167,7 @@ void weir__k_f_to_i(struct weir_expr_run *r, const struct weir_expr_ins *in)
 void weir__k_d_to_i(struct weir_expr_run *r, const struct weir_expr_ins *in)
 {
 	struct weir_vec *d = DST(r, in);
-	const int64_t *x = A(r, in)->i64, by = weir__pow10[in->k.i];
+	const int64_t *x = A(r, in)->i64, by = weir_pow10[in->k.i];
 
 	weir__vec_copy_state(d, A(r, in), r->n);
 	for (uint32_t i = 0; i < r->n; i++)

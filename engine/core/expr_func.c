@@ -273,9 +273,9 @@ static int check_decimal(struct weir_expr_cx *cx, struct weir_expr_node *n, cons
 	to.scale = (uint8_t)s->value.i;
 	if (from.type == WEIR_INT64 || from.type == WEIR_DECIMAL) {
 		/* Fewer fraction digits: rounded half away from zero. */
-		n->k = to.scale >= from.scale ? weir__pow10[to.scale - from.scale] : 1;
-		n->k2 = to.scale < from.scale ? weir__pow10[from.scale - to.scale] : 1;
-		n->k3 = weir__pow10[to.precision];
+		n->k = to.scale >= from.scale ? weir_pow10[to.scale - from.scale] : 1;
+		n->k2 = to.scale < from.scale ? weir_pow10[from.scale - to.scale] : 1;
+		n->k3 = weir_pow10[to.precision];
 		return become_checked(cx, n, f, WEIR_X_RESCALE_D, to);
 	}
 	n->k = to.precision;

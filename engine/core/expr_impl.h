@@ -20,6 +20,7 @@
 #ifndef WEIR_ENGINE_CORE_EXPR_IMPL_H
 #define WEIR_ENGINE_CORE_EXPR_IMPL_H
 
+#include "base/num.h"
 #include "base/assert.h"
 #include "engine/core/expr.h"
 
@@ -479,7 +480,6 @@ void weir__vec_mark(struct weir_vec *d, uint32_t lane, unsigned state);
 
 /* -1, 0, 1, or 2 when d is not a number. Exact. */
 int weir__expr_cmp_if(int64_t i, double d);
-extern const int64_t weir__pow10[19];
 
 /* digits[.digits][e..] as value * 10^-scale with as few digits as written. false: more than 18. */
 bool weir__expr_decimal_literal(struct weir_str s, int64_t *ret_v, unsigned *ret_precision,

@@ -183,7 +183,7 @@ struct weir_expr_node *weir__expr_as_decimal(struct weir_expr_cx *cx, struct wei
 
 		c = weir__expr_node(cx, WEIR_N_LITERAL, n->offset, n->length);
 		c->value = n->value;
-		for (precision = 1; precision < 18 && m >= (uint64_t)weir__pow10[precision];)
+		for (precision = 1; precision < 18 && m >= (uint64_t)weir_pow10[precision];)
 			precision++;
 	} else {
 		c = weir__expr_ins(cx, 0, n, n->type, 1, &n);
@@ -205,7 +205,7 @@ bool weir__expr_widen_literal(struct weir_expr_node *n, unsigned scale)
 	int64_t v;
 
 	if (!weir__expr_is_literal(n) || n->type.scale > scale ||
-	    __builtin_mul_overflow(n->value.i, weir__pow10[scale - n->type.scale], &v))
+	    __builtin_mul_overflow(n->value.i, weir_pow10[scale - n->type.scale], &v))
 		return false;
 	n->value.i = v;
 	n->type.scale = (uint8_t)scale;

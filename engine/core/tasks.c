@@ -11,12 +11,10 @@ static uint32_t source_parallelism(const struct weir_step *s, uint32_t workers)
 	return s->source.connector == WEIR_CONN_NEXMARK ? workers : 1;
 }
 
-static uint32_t widest_input(const struct weir_pipeline *p, const struct weir_step *s,
-			     const uint32_t *par)
+static uint32_t widest_input(const struct weir_step *s, const uint32_t *par)
 {
 	uint32_t n = 1;
 
-	(void)p;
 	for (uint32_t i = 0; i < s->input_count; i++)
 		n = WEIR_MAX(n, par[s->input[i].step]);
 	return n;
@@ -30,7 +28,7 @@ static uint32_t step_parallelism(const struct weir_pipeline *p, const struct wei
 	if (s->parallelism)
 		return s->parallelism;
 	if (s->kind == WEIR_STEP_SINK)
-		return s->sink.connector == WEIR_CONN_BLACKHOLE ? widest_input(p, s, par) : 1;
+		return s->sink.connector == WEIR_CONN_BLACKHOLE ? widest_input(s, par) : 1;
 	if (s->kind == WEIR_STEP_SOURCE && s->source.connector != WEIR_CONN_NEXMARK)
 		return source_parallelism(s, workers);
 	if (p->parallelism && (s->keyed || s->kind == WEIR_STEP_SOURCE))
@@ -39,15 +37,13 @@ static uint32_t step_parallelism(const struct weir_pipeline *p, const struct wei
 		return workers;
 	if (s->kind == WEIR_STEP_SOURCE)
 		return source_parallelism(s, workers);
-	return widest_input(p, s, par);
+	return widest_input(s, par);
 }
 
-static bool fuses(const struct weir_pipeline *p, const struct weir_step *s, uint32_t index,
-		  const uint32_t *par)
+static bool fuses(const struct weir_step *s, uint32_t index, const uint32_t *par)
 {
 	if (s->kind == WEIR_STEP_SOURCE || s->input_count != 1 || !s->fuse)
 		return false;
-	(void)p;
 	if (par[s->input[0].step] != par[index])
 		return false;
 	return !s->keyed || par[index] == 1;
@@ -78,7 +74,7 @@ static void plan_chains(const struct weir_pipeline *p, struct weir_tasks *t,
 		const struct weir_step *s = &p->step[i];
 		struct weir_chain *c;
 
-		if (fuses(p, s, i, t->step_parallelism)) {
+		if (fuses(s, i, t->step_parallelism)) {
 			t->step_chain[i] = t->step_chain[s->input[0].step];
 		} else {
 			t->step_chain[i] = t->chain_count++;

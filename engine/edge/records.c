@@ -31,7 +31,6 @@ int weir_records_init(struct weir_records *r, struct weir_node *n, const struct 
 			time_field[i] = weir_schema_find(
 				schema[i], weir_str_c(schema[0]->field[s->time_field].name));
 		spec.want[i] = step->port[i].uses > 0;
-		r->stream_port[i] = (int)i;
 	}
 	r->spec = s;
 	r->stream_count = s->stream_count;
@@ -125,7 +124,7 @@ int weir_records_emit(struct weir_records *r, struct weir_node *n, const char *p
 			const struct weir_frame *f = (const struct weir_frame *)(void *)mem;
 
 			weir_port_keep(port, weir_frame_stride(f));
-			weir_port_push(&n->port[r->stream_port[d.stream]], f);
+			weir_port_push(&n->port[d.stream], f);
 			weir_source_saw(s, f->time_ns);
 			s->rows++;
 			room--;

@@ -15,8 +15,7 @@ struct weir_records {
 	struct weir_decoder *decoder;
 	enum weir_on_error policy;
 	int rejects_port;
-	uint32_t stream_count;
-	int stream_port[WEIR_STREAMS_MAX];
+	uint32_t stream_count; /* stream i goes to port i */
 	bool fresh; /* a run() starts: the scratch memory is free; set by the source */
 };
 
