@@ -17,6 +17,8 @@ machine() {
 	echo "commit: $(git rev-parse --short HEAD 2>/dev/null || echo unknown)$(git diff --quiet 2>/dev/null || echo ' with changes')"
 	echo "load before: $(cut -d' ' -f1-3 /proc/loadavg)"
 }
+BENCH_COMMIT=$(git describe --always --dirty 2>/dev/null || echo unknown)
+export BENCH_COMMIT
 machine | tee "$out/machine.txt"
 for what in "$@"; do
 	echo

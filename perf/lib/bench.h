@@ -28,10 +28,6 @@
 #include <time.h>
 #include <unistd.h>
 
-#ifndef BENCH_COMMIT
-#define BENCH_COMMIT "unknown"
-#endif
-
 #define BENCH_LINE 128 /* two lines: the neighbour is fetched together */
 #define BENCH_SAMPLES_MAX 512
 
@@ -329,6 +325,14 @@ static inline double bench_samples_median(struct bench_samples *s, int cls)
 /* ---- the machine ---- */
 
 /* "AMD EPYC, 2 cores" as /proc/cpuinfo has it. */
+/* Asked for at run time: objects may be older than the commit they are run at. */
+static inline const char *bench_commit(void)
+{
+	const char *c = getenv("BENCH_COMMIT");
+
+	return c ? c : "not said (BENCH_COMMIT)";
+}
+
 static inline const char *bench_machine(void)
 {
 	static char text[160];

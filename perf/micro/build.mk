@@ -7,8 +7,7 @@
 
 RING_BENCH_SRC := $(sort $(wildcard perf/micro/ring_*.c perf/micro/ring_*.cpp))
 RING_BENCH_OBJ := $(patsubst perf/micro/%,$(B)/perf/%.o,$(RING_BENCH_SRC))
-BENCH_FLAGS = -O3 -march=native -g -D_GNU_SOURCE -I. -Wall -Wextra -pthread \
-	-DBENCH_COMMIT=\"$(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)\"
+BENCH_FLAGS = -O3 -march=native -g -D_GNU_SOURCE -I. -Wall -Wextra -pthread
 
 $(B)/perf/%.c.o: perf/micro/%.c perf/micro/build.mk
 	$(call say,CC,$@)

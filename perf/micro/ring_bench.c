@@ -182,7 +182,7 @@ static void put_json(struct run *r)
 				waits[w], bench_class_name(c), r->size ? "Mrecords/s" : "ns",
 				bench_samples_median(s, c), bench_samples_quantile(s, c, 0.1),
 				bench_samples_quantile(s, c, 0.9), s->n[c],
-				b.pool.huge ? "true" : "false", bench_machine(), BENCH_COMMIT);
+				b.pool.huge ? "true" : "false", bench_machine(), bench_commit());
 		}
 	}
 }
@@ -322,7 +322,7 @@ int main(int argc, char **argv)
 		}
 	}
 	printf("%s, commit %s, cores %d and %d, %s, %d rounds, %d of %d measurements left out\n",
-	       bench_machine(), BENCH_COMMIT, b.pair.cpu[0], b.pair.cpu[1],
+	       bench_machine(), bench_commit(), b.pair.cpu[0], b.pair.cpu[1],
 	       b.pool.huge ? "huge pages" : "no free huge pages", b.rounds, dirty, total);
 	for (int c = 0; c <= BENCH_FAR; c++)
 		print_class(c);
