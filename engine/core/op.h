@@ -59,6 +59,10 @@ struct weir_port {
 	uint64_t rows; /* emitted so far */
 };
 
+struct weir_state_ops;
+struct weir_sink_ops;
+struct weir_out;
+
 struct weir_op_class {
 	const char *name;
 	/* >0: made progress (rows consumed or emitted, control passed); 0: nothing to do or no
@@ -69,6 +73,8 @@ struct weir_op_class {
 	 * buffer); may be NULL. <0: error as in run(). */
 	int (*tick)(struct weir_node *n);
 	bool source; /* run() makes rows out of nothing: called by the task's turn, not by drain */
+	const struct weir_state_ops *state; /* engine/core/freeze.h; NULL: nothing to keep */
+	const struct weir_sink_ops *sink; /* engine/core/sink_ops.h; NULL: not a sink */
 };
 
 struct weir_node {
@@ -82,6 +88,9 @@ struct weir_node {
 	uint64_t rows_in;
 	uint64_t late, rejects; /* counted by the operator */
 	int64_t watermark; /* last one forwarded */
+	struct weir_out
+		*part; /* what freeze() and encode() wrote for the epoch at hand; NULL: no epochs */
+	bool frozen; /* the barrier of the epoch at hand is through */
 	struct weir_batch in;
 };
 

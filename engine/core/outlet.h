@@ -48,6 +48,7 @@ struct weir_inlet_ring {
 	struct weir_ring_rx rx;
 	int64_t watermark;
 	bool idle, ended;
+	bool aligned; /* its barrier is here: nothing more is read until those of the others are */
 	uint64_t told; /* released position the producer's worker was told about */
 };
 
@@ -59,6 +60,7 @@ struct weir_inlet {
 	uint64_t held_bytes; /* of them; given back when the task is idle again */
 	int64_t watermark; /* last one passed on */
 	uint64_t rows;
+	uint64_t barrier; /* epoch whose barrier some ring has delivered; 0: none */
 	bool idle;
 };
 

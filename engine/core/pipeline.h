@@ -231,6 +231,25 @@ struct weir_step {
 	};
 };
 
+enum weir_guarantee {
+	WEIR_GUARANTEE_NONE = 1, /* no state directory: a crash loses what was not written out */
+	WEIR_GUARANTEE_AT_LEAST_ONCE = 2,
+	WEIR_GUARANTEE_EXACTLY_ONCE = 3,
+};
+
+/* `guarantee` and `state` of the file. */
+struct weir_state_spec {
+	enum weir_guarantee guarantee; /* default exactly_once */
+	const char *dir; /* default .weir/PIPELINE beside the file; resolved like other paths */
+	int64_t epoch_ns; /* default 200 ms */
+	uint64_t epoch_bytes; /* output that ends an epoch early; default 64 MiB */
+	uint32_t in_flight; /* epochs between open and durable; default 4 */
+	int64_t deadline_ns; /* of an alignment; default 10 s */
+	uint64_t segment_bytes; /* of the journal; default 32 MiB */
+	uint64_t
+		base_bytes; /* journal behind the last base that makes a new one due; default 64 MiB */
+};
+
 struct weir_pipeline {
 	char name[WEIR_NAME_MAX + 1];
 	const char *file; /* as given */
@@ -238,6 +257,7 @@ struct weir_pipeline {
 	uint32_t parallelism; /* default of the steps; 0: the planner chooses */
 	uint64_t ring_bytes; /* of each ring; default 1 MiB */
 	uint32_t record_max; /* bytes; default 64 KiB */
+	struct weir_state_spec state;
 	const char *metrics; /* listen address; "" off; NULL: not said (the engine's default) */
 	uint32_t step_count;
 	struct weir_step *step; /* inputs before users: topological order */

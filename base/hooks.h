@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * base/hooks.h - where the simulator reaches into production code: probes, buggify points, planted bugs.
+ *
+ *   weir_probe("journal.torn_tail")      this rare path was taken; the simulator reports those never taken
+ *   if (weir_buggify("cell.late"))       the unlikely is made likely: true only in a simulation, and only
+ *                                        where correct code must cope with it
+ *   if (weir_planted(SKIP_CHAIN_CHECK))  a wrong version of the code, compiled in with -DWEIR_PLANTED only;
+ *                                        the simulator must find it
+ *
+ * Cost: one load and an untaken branch; not for the path of a record. Names are static texts,
+ *       "component.what"; one name may stand at one place only.
+ * Thread: the hooks are set before threads exist (or never).
+ */
+#ifndef WEIR_BASE_HOOKS_H
+#define WEIR_BASE_HOOKS_H
+
+#include "base/base.h"
+
+struct weir_hooks {
+	void (*probe)(void *ctx, const char *name);
+	bool (*buggify)(void *ctx, const char *name);
+	void *ctx;
+};
+
+extern const struct weir_hooks *weir_hooks; /* NULL: production */
+
+weir_inline void weir_probe(const char *name)
+{
+	if (weir_unlikely(weir_hooks != NULL))
+		weir_hooks->probe(weir_hooks->ctx, name);
+}
+
+weir_inline bool weir_buggify(const char *name)
+{
+	return weir_unlikely(weir_hooks != NULL) && weir_hooks->buggify(weir_hooks->ctx, name);
+}
+
+/* Every planted bug: name, what is wrong. */
+#define WEIR_PLANT_LIST(X)                                                                         \
+	X(NONE, "nothing")                                                                         \
+	X(CANARY, "the checker is told a record twice: must always fail")                          \
+	X(NO_ALIGN, "an inlet goes on reading a ring behind its barrier")                          \
+	X(BARRIER_OVERTAKES, "a source writes its position before the rows of the batch")          \
+	X(FREEZE_LATE, "a window freezes after the rows behind the barrier")                       \
+	X(NO_COPY_ON_WRITE, "a changed entry is encoded with its newer value")                     \
+	X(LOSE_TOUCHED, "an entry that changes while its epoch is encoded misses the next delta")  \
+	X(FORGET_DELETE, "dropped keys are left out of the delta")                                 \
+	X(RELEASE_EARLY, "sinks are let go before the epoch is durable")                           \
+	X(COMMIT_EARLY, "the commit record is written with the units, not after them")             \
+	X(ACK_BEFORE_DURABLE, "an epoch counts as durable when its write was started")             \
+	X(NO_CHAIN_CHECK, "the hash of the unit before is not compared")                           \
+	X(NO_ADDRESS_CHECK, "a unit's own address is not compared")                                \
+	X(NO_BODY_CHECK, "the body checksum is not compared")                                      \
+	X(TRUNCATE_COMMITTED, "damage below the frontier is cut off like a torn tail")             \
+	X(TRIM_EARLY, "segments are given back before the new base was read back")                 \
+	X(BASE_SKIPS, "a base round leaves out the last entries")                                  \
+	X(SINK_RETRY, "an unknown outcome is tried again without reading the cursor")              \
+	X(SINK_ASSUME, "an unknown outcome is taken for a success")                                \
+	X(NO_FENCE, "a restart goes on with the old fence")                                        \
+	X(FOLD_LOSES, "the deltas of a folded epoch are thrown away")                              \
+	X(WATERMARK_LOST, "the watermark of a ring does not come back after a restart")            \
+	X(TIMER_LOST, "timers do not come back after a restart")                                   \
+	X(IO_ERROR_IGNORED, "a failed journal write is tried again and counted as written")        \
+	X(SUPER_ONE_COPY, "one valid copy of the superblock is believed")                          \
+	X(REPLAY_TWICE, "the first bundle after the base is applied twice")
+
+enum weir_plant {
+#define WEIR_PLANT_X(name, text) WEIR_PLANT_##name,
+	WEIR_PLANT_LIST(WEIR_PLANT_X)
+#undef WEIR_PLANT_X
+		WEIR_PLANT_COUNT
+};
+
+#ifdef WEIR_PLANTED
+extern enum weir_plant weir_plant_now;
+#define weir_planted(name) (weir_plant_now == WEIR_PLANT_##name)
+#else
+#define weir_planted(name) false
+#endif
+
+#endif

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * engine/core/journal.h - the append-only log of bundles of a cell.
+ *
+ *   superblock       4 copies: identity, fence, where replay starts, list of segments
+ *   commits          ring of commit records once more: a damaged last commit is not taken for a torn tail
+ *   journal-NNNNNNNN segments, preallocated; units of at most 1 MiB, each with its own address, checksums and the
+ *                    hash of the unit before it; a bundle is its units and then a commit unit
+ *   quarantine/      damaged files are moved here, never deleted
+ *
+ * Bytes:   docs/formats/journal.md.
+ * Use:     open -> replay -> start -> append, step ... -> close. One process at a time (the edge holds a lock).
+ * Durable: append(n) only takes the bytes over. Epoch n is durable when weir_journal_durable() >= n: all units of
+ *          the bundle were durable before its commit unit was written, and the commit unit and its copy in
+ *          the ring are durable. Several epochs may be on the way; they become durable in order.
+ * Faults:  correctness.md 1.10. What lies above the last commit record is a torn tail and is cut. Damage at or
+ *          below it is never cut: open() fails with WEIR_E_CORRUPT and the report says file, offset, epochs and what
+ *          would repair it. A failed write makes every later call fail with WEIR_E_IO, and no epoch durable.
+ * Pure:    over struct weir_disk. Thread: one thread.
+ */
+#ifndef WEIR_ENGINE_CORE_JOURNAL_H
+#define WEIR_ENGINE_CORE_JOURNAL_H
+
+#include "base/bytes.h"
+#include "base/checksum.h"
+#include "base/err.h"
+#include "engine/core/disk.h"
+
+#define WEIR_JOURNAL_SEGMENT_MIN ((uint64_t)4 << 20)
+#define WEIR_JOURNAL_SEGMENT_DEFAULT ((uint64_t)32 << 20)
+#define WEIR_JOURNAL_BUNDLE_MAX ((uint64_t)4 << 30)
+
+struct weir_journal;
+
+struct weir_journal_options {
+	const char *pipeline; /* name; an existing journal of another name is refused */
+	uint64_t segment_bytes; /* of new segments; 0: the default */
+	uint8_t identity[16]; /* of a new journal: random bytes */
+	uint32_t in_flight; /* bytes that may be on their way to the disk; 0: 16 MiB */
+	bool read_only; /* weir verify, weir epochs: writes nothing, also no cut */
+};
+
+/* One finding of open() or verify: in file order. */
+struct weir_journal_finding {
+	enum weir_journal_fault {
+		WEIR_JOURNAL_TORN = 1, /* above every commit record: cut by open() */
+		WEIR_JOURNAL_DAMAGED = 2, /* at or below the frontier: nothing is changed */
+		WEIR_JOURNAL_COPY =
+			3, /* one copy of several is bad (superblock, commit ring): rewritten by start() */
+		WEIR_JOURNAL_MISSING = 4, /* a file is gone */
+		WEIR_JOURNAL_STRANGE = 5, /* a file that is not ours: left alone */
+	} fault;
+	char file[64];
+	uint64_t offset, bytes;
+	uint64_t epoch_first, epoch_last; /* that it touches; 0: none */
+	char text[200]; /* what is wrong, and what would repair it */
+};
+
+struct weir_journal_report {
+	uint32_t count;
+	bool more; /* there were more */
+	struct weir_journal_finding finding[32];
+};
+
+/* An empty directory: makes a new journal. ret_report is filled also on errors. WEIR_E_CORRUPT, WEIR_E_VERSION,
+ * WEIR_E_CONFIG (other pipeline), -errno; text in err. */
+int weir_journal_open(const struct weir_journal_options *o, const struct weir_disk *keep_disk,
+		      const struct weir_mem *keep_mem, struct weir_journal **ret,
+		      struct weir_journal_report *ret_report, struct weir_err *err);
+
+/* Committed bundles from the replay start to the frontier, oldest first. fn <0 ends it with that code. Reads each
+ * bundle whole into memory. After open(), as often as wanted, until start(). */
+int weir_journal_replay(struct weir_journal *j,
+			int (*fn)(void *ctx, uint64_t epoch, uint64_t fence,
+				  struct weir_reader *bundle),
+			void *ctx, struct weir_err *err);
+
+/* The newest committed bundle alone; fn is not called when there is none. */
+int weir_journal_newest(struct weir_journal *j,
+			int (*fn)(void *ctx, uint64_t epoch, uint64_t fence,
+				  struct weir_reader *bundle),
+			void *ctx, struct weir_err *err);
+
+/* Takes the next fence (durable when this returns) and makes the journal ready for append(). */
+int weir_journal_start(struct weir_journal *j, struct weir_err *err);
+
+/* Takes over the bytes of one epoch (copied into I/O memory as it goes on). epoch must be above all before.
+ * bundle's chunks are left with the caller when this returns. WEIR_E_BUSY: too much is on the way, call
+ * again after step(). */
+int weir_journal_append(struct weir_journal *j, uint64_t epoch, struct weir_out *bundle,
+			struct weir_err *err);
+
+/* Completions; waits up to wait_ns for one. Starts what comes next (commit units, new segments). 0 or <0. */
+int weir_journal_step(struct weir_journal *j, uint64_t wait_ns, struct weir_err *err);
+
+/*
+ * The base: bundles above `epoch` (a durable one) hold all state. Reads (epoch, durable] back and checks it, about
+ * 4 MiB a call; then the superblock says so, and segments that are not needed are given back. 1: call
+ * again, 0: done, <0: nothing was given back.
+ */
+int weir_journal_base(struct weir_journal *j, uint64_t epoch, struct weir_err *err);
+
+uint64_t weir_journal_durable(const struct weir_journal *j); /* newest epoch; 0: none */
+uint64_t weir_journal_covered(const struct weir_journal *j); /* epochs up to here are in the base */
+uint64_t weir_journal_fence(const struct weir_journal *j);
+bool weir_journal_idle(const struct weir_journal *j); /* nothing is on the way */
+
+struct weir_journal_stats {
+	uint64_t bytes_written, units_written, commits, segments, segment_bytes;
+	uint64_t bytes_live; /* from the replay start to the end: what a recovery would read */
+	uint64_t space_free; /* of the file system, when last looked at */
+};
+void weir_journal_stats(const struct weir_journal *j, struct weir_journal_stats *ret);
+
+/* Waits for nothing; what is on the way may or may not arrive. */
+void weir_journal_close(struct weir_journal *j);
+
+/* ---- weir verify ---- */
+
+/*
+ * Reads everything: all segments, the superblock's copies, the commit ring. fn for each finding. repair: does what
+ * is safe (bad copies rewritten from good ones, torn tails zeroed, files that are no part of the journal
+ * moved to quarantine/); fn2 tells what was done. 0: nothing below the frontier is wrong, WEIR_E_CORRUPT
+ * otherwise, or another code when it could not be read.
+ */
+int weir_journal_verify(const struct weir_disk *disk, const struct weir_mem *mem, bool repair,
+			void (*fn)(void *ctx, const struct weir_journal_finding *f),
+			void (*done)(void *ctx, const char *what), void *ctx, struct weir_err *err);
+
+#endif

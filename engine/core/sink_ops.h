@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * engine/core/sink_ops.h - what a sink does for exactly-once: outbox and cursor.
+ *
+ *   rows ──▶ run()     the epoch's output is collected (a buffer, a hidden file); nobody outside sees it
+ *   barrier ▶ freeze() (node->cls->state) writes the part: the output itself, or where it lies with length and
+ *                      checksum. Nothing at all when the epoch gave no output
+ *   before the commit  prepare(): what the part refers to is durable, and still hidden
+ *   ═══════ bundle is committed (and only then, engine/core/cell.h: release()) ═══════
+ *   after it           apply(): ONE atomic action at the sink that requires cursor == prev and a fence not above
+ *                      ours, makes the epoch's output visible, and sets cursor = epoch, fence = ours
+ *   outcome unknown    cursor() is read; never assumed
+ *   start              open(): takes the fence at the sink and reads the cursor; epochs above it come again
+ *
+ * A sink without a place for a cursor (a pipe, a socket) says so with `best`: it gets each epoch once per process
+ * life, after the commit, and an epoch again when a crash leaves its outcome unknown.
+ *
+ * Errors: 0 fine; WEIR_SINK_UNKNOWN: may or may not have happened, or the sink is away: the caller reads the
+ *         cursor later and tries again; <0: the pipeline stops with the text in err.
+ *         A cursor that is neither prev nor epoch, another fence, or other bytes under the same name: <0.
+ * Thread: one call at a time per sink, from the cell's sink thread, while run() goes on in the worker: the two
+ *         sides share only what freeze() handed over. Calls may block (files, a database).
+ */
+#ifndef WEIR_ENGINE_CORE_SINK_OPS_H
+#define WEIR_ENGINE_CORE_SINK_OPS_H
+
+#include "base/bytes.h"
+#include "engine/core/pipeline.h"
+
+#define WEIR_SINK_UNKNOWN 1
+
+struct weir_sink_epoch {
+	uint64_t epoch;
+	uint64_t prev; /* the epoch before it that had output for this sink task; 0: none */
+	uint64_t fence;
+	struct weir_reader part; /* as freeze() wrote it; valid during the call */
+};
+
+struct weir_sink_ops {
+	enum weir_guarantee best; /* what this kind of sink can give */
+	const char *rests_on; /* "rename without replacement and a manifest", for `weir explain` */
+	/* known: the newest committed epoch that had output for this sink (0: none): a cursor above it means that
+	 * the state directory is older than the sink, an error. *ret_cursor: newest epoch that is in. Sinks
+	 * without a cursor answer `known`. fresh: results of earlier runs go. May be NULL. */
+	int (*open)(struct weir_node *n, uint64_t fence, uint64_t known, bool fresh,
+		    uint64_t *ret_cursor, struct weir_err *err);
+	int (*prepare)(struct weir_node *n, const struct weir_sink_epoch *e, struct weir_err *err);
+	int (*apply)(struct weir_node *n, const struct weir_sink_epoch *e, struct weir_err *err);
+	int (*cursor)(struct weir_node *n, uint64_t *ret_cursor, struct weir_err *err);
+	/* The last epoch is applied, the pipeline has ended (not merely stopped); may be NULL. */
+	int (*finish)(struct weir_node *n, struct weir_err *err);
+};
+
+const char *weir_guarantee_name(unsigned g); /* "exactly_once" ... */
+
+#endif
