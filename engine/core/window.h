@@ -22,6 +22,8 @@
 #ifndef WEIR_ENGINE_CORE_WINDOW_H
 #define WEIR_ENGINE_CORE_WINDOW_H
 
+#include "base/buf.h"
+#include "base/bytes.h"
 #include "engine/core/agg_fn.h"
 #include "engine/core/window_assign.h"
 #include "engine/core/window_key.h"
@@ -51,6 +53,11 @@ struct weir_window_payload {
 	const char *(*build)(void *ctx, const struct weir_window_result *r, uint32_t row,
 			     struct weir_builder *b);
 	void (*fini)(void *ctx); /* may be NULL */
+	/* A state as bytes and back (into a zeroed one); load: 0 or WEIR_E_CORRUPT, the state is then as after
+	 * release(). sign: what the bytes mean, as text (engine/core/freeze.h). */
+	void (*save)(void *ctx, const void *state, struct weir_out *o);
+	int (*load)(void *ctx, struct weir_slab *slab, void *state, struct weir_reader *r);
+	void (*sign)(void *ctx, struct weir_buf *b);
 	void *ctx;
 };
 

@@ -11,6 +11,8 @@
 #ifndef WEIR_ENGINE_CORE_WINDOW_KEY_H
 #define WEIR_ENGINE_CORE_WINDOW_KEY_H
 
+#include "base/buf.h"
+#include "base/bytes.h"
 #include "base/keyhash.h"
 #include "engine/core/pipeline.h"
 #include "state/slab.h"
@@ -53,5 +55,13 @@ weir_inline bool weir_window_key_is_single(const void *entry, const void *frame,
 /* The key as fields 0 .. count-1 of a result. */
 void weir_window_key_build(const struct weir_window_key *k, const void *entry,
 			   struct weir_builder *b);
+
+/* The key of an entry as bytes, and back into an entry whose hash is set and whose rest is zeroed. load: 0, or
+ * WEIR_E_CORRUPT (also when the hash is not that of the key); nothing is left in the slab then. */
+void weir_window_key_save(const struct weir_window_key *k, const void *entry, struct weir_out *o);
+int weir_window_key_load(const struct weir_window_key *k, struct weir_reader *r,
+			 struct weir_slab *slab, void *entry);
+/* Equality for weir_table_find() with a key made by load(): weir_window_key_is_entry(). */
+void weir_window_key_sign(const struct weir_window_key *k, struct weir_buf *b);
 
 #endif
