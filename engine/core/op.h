@@ -91,6 +91,7 @@ struct weir_node {
 	struct weir_out
 		*part; /* what freeze() and encode() wrote for the epoch at hand; NULL: no epochs */
 	bool frozen; /* the barrier of the epoch at hand is through */
+	uint64_t held; /* sink: bytes of output collected for the open epoch, not yet handed over */
 	struct weir_batch in;
 };
 
@@ -166,6 +167,10 @@ struct weir_task {
 
 /* Runs the nodes, last first, until none makes progress. Number of progress steps, or <0. */
 int weir_task_drain(struct weir_task *t);
+
+/* The barrier (or the end) has reached this node and all rows before it are through: freezes it. Called by
+ * weir_node_forward_ctl(); nodes that pass no control on (sinks) call it themselves. */
+void weir_node_freeze(struct weir_node *n);
 
 /* True when no node holds rows or controls: the input frames may be given back. */
 bool weir_task_idle(const struct weir_task *t);

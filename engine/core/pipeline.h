@@ -74,6 +74,8 @@ enum weir_connector {
 	WEIR_CONN_BLACKHOLE = 5,
 	WEIR_CONN_MEMORY =
 		6, /* source: the file is read into memory before the start (benchmarks) */
+	WEIR_CONN_HTTP = 7, /* source: POST of records, answered when they are durable */
+	WEIR_CONN_POSTGRES = 8, /* sink */
 };
 
 /* Number of a nexmark stream is also its port. */
@@ -87,7 +89,8 @@ struct weir_source_spec {
 			     * against the pipeline file); a file, a directory or a glob pattern */
 	bool follow; /* keep reading a growing file */
 	uint64_t loop; /* memory: read the data this many times; default 1 */
-	const char *listen; /* tcp: "127.0.0.1:9000", port 0 picks one */
+	const char *listen; /* tcp, http: "127.0.0.1:9000", port 0 picks one */
+	bool ack; /* tcp: named producers, told what is durable (docs/formats/ingress.md) */
 	struct weir_csv_options csv;
 	struct weir_nexmark_options nexmark;
 	const char *
@@ -107,6 +110,8 @@ struct weir_sink_spec {
 	uint64_t part_bytes; /* roll to a new part; default 256 MiB */
 	int64_t part_ns; /* and after this time; default 10 s; 0: never */
 	const char *address; /* tcp: "host:port" */
+	const char *connection; /* postgres: libpq connection string or URI */
+	const char *table; /* postgres: "table" or "schema.table" */
 	struct weir_csv_options csv;
 };
 
