@@ -23,6 +23,7 @@ struct weir_source {
 	uint64_t wait_ns; /* when run() gave nothing: look again after so long; 0: at once */
 	uint64_t rate; /* rows per second for this task, 0: no limit */
 	uint64_t rows; /* emitted; set by the source */
+	uint64_t durable; /* newest epoch that is durable; set by the unit before each turn */
 
 	/* the unit's own */
 	uint64_t rows_told; /* rows when the last watermark went out */
