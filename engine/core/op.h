@@ -201,6 +201,7 @@ struct weir_op_env {
 	bool hashed; /* input frames carry key_hash for this step's key */
 	int late_port, rejects_port; /* ports of the node, -1: nobody listens */
 	uint32_t instance, instances; /* which one of the step's parallel tasks */
+	bool epochs; /* the node will have a part: state must say what changed (engine/core/freeze.h) */
 };
 
 /*
