@@ -31,6 +31,11 @@ struct weir_restore {
 	struct weir_reader in; /* one part */
 	uint32_t instance_then, instances_then; /* of the task that wrote it */
 	uint32_t instance, instances; /* of this task */
+	/* Parts come epoch by epoch. What an epoch says as a whole (watermarks) replaces what earlier ones said; over the
+	 * parts of several tasks in one epoch it is put together. */
+	uint64_t epoch;
+	const int32_t *step_now; /* index of a step then -> now, -1: gone */
+	uint32_t step_count;
 };
 
 /* Is an entry with this key hash ours? The outlet's rule (engine/core/outlet.c). */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/assert.h"
+#include "base/hooks.h"
 #include "engine/core/outlet.h"
 
 void weir_inlet_init(struct weir_inlet *in, uint32_t ring_count, struct weir_region *region)
@@ -91,10 +92,28 @@ static bool take_control(struct weir_inlet *in, struct weir_inlet_ring *r,
 		*ret = (struct weir_ctl){.kind = WEIR_FRAME_MARKER, .value = f->time_ns};
 		return true;
 	default:
-		/* Barriers come with the journal; a ring of this engine holds nothing else. */
 		weir_assert(f->kind == WEIR_FRAME_BARRIER);
+		/* One epoch is aligned at a time, so all rings bring the same number. */
+		weir_assert(!r->aligned && (in->barrier == 0 || in->barrier == f->key_hash));
+		in->barrier = f->key_hash;
+		r->aligned = true;
 		return false;
 	}
+}
+
+/* The barrier goes on when every ring has brought it or has ended. */
+static bool barrier_due(struct weir_inlet *in, struct weir_ctl *ret)
+{
+	if (!in->barrier)
+		return false;
+	for (uint32_t i = 0; i < in->ring_count; i++)
+		if (!in->ring[i].aligned && !in->ring[i].ended)
+			return false;
+	*ret = (struct weir_ctl){.kind = WEIR_FRAME_BARRIER, .value = (int64_t)in->barrier};
+	in->barrier = 0;
+	for (uint32_t i = 0; i < in->ring_count; i++)
+		in->ring[i].aligned = false;
+	return true;
 }
 
 /* Rows end the idleness of their ring, and of the task: a reader of this task sees the same rows, so
@@ -127,6 +146,8 @@ static void fill_from(struct weir_inlet *in, uint32_t index, const uint8_t *p, u
 		before = b->count;
 		if (take_control(in, r, f, &b->ctl))
 			break;
+		if (r->aligned && !weir_planted(NO_ALIGN))
+			break;
 	}
 	if (b->count > before)
 		rows_came(in, r);
@@ -138,20 +159,28 @@ static void fill_from(struct weir_inlet *in, uint32_t index, const uint8_t *p, u
 bool weir_inlet_fill(struct weir_inlet *in, struct weir_batch *b)
 {
 	weir_assert(weir_batch_empty(b) && in->held_bytes == 0);
+	if (barrier_due(in, &b->ctl)) {
+		b->pos = b->count = 0;
+		return true;
+	}
 	for (uint32_t k = 0; k < in->ring_count; k++) {
 		uint32_t i = in->next;
 		const void *p;
 		uint64_t n;
 
 		in->next = in->next + 1 == in->ring_count ? 0 : in->next + 1;
+		if (in->ring[i].aligned && !weir_planted(NO_ALIGN))
+			continue;
 		n = weir_ring_peek(&in->ring[i].rx, 1, &p);
 		if (!n)
 			continue;
 		fill_from(in, i, p, n, b);
 		if (!weir_batch_empty(b))
 			return true;
-		/* Only controls that changed nothing. */
+		/* Only controls that changed nothing yet. */
 		weir_inlet_release(in);
+		if (barrier_due(in, &b->ctl))
+			return true;
 	}
 	return false;
 }

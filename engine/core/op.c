@@ -3,6 +3,8 @@
 
 #include "base/assert.h"
 #include "base/buf.h"
+#include "base/hooks.h"
+#include "engine/core/freeze.h"
 
 /* clang-format off */
 static const struct weir_schema rejects_schema = {
@@ -73,6 +75,14 @@ void *weir_port_claim(struct weir_port *p, uint32_t want, uint32_t *ret_cap)
 	return p->scratch + p->scratch_used;
 }
 
+void weir_node_freeze(struct weir_node *n)
+{
+	weir_assert(!n->frozen && n->in.pos == n->in.count);
+	n->frozen = true;
+	if (n->part && n->cls->state && !(weir_planted(BARRIER_OVERTAKES) && n->cls->source))
+		n->cls->state->freeze(n, n->part);
+}
+
 bool weir_node_forward_ctl(struct weir_node *n)
 {
 	struct weir_ctl ctl = n->in.ctl;
@@ -86,6 +96,8 @@ bool weir_node_forward_ctl(struct weir_node *n)
 		for (uint32_t k = 0; k < n->port[i].target_count; k++)
 			if (n->port[i].target[k]->in.ctl.kind)
 				return false;
+	if (ctl.kind == WEIR_FRAME_BARRIER)
+		weir_node_freeze(n); /* I3: nothing behind the barrier has been seen yet */
 	for (uint32_t i = 0; i < n->port_count; i++)
 		for (uint32_t k = 0; k < n->port[i].target_count; k++)
 			n->port[i].target[k]->in.ctl = ctl;

@@ -2,6 +2,7 @@
 #include "engine/core/unit.h"
 
 #include "base/assert.h"
+#include "engine/core/unit_epoch.h"
 
 /* A paced source looks at most so often: a wake-up per record would cost more than the records. */
 #define PACE_NS_MIN (100 * (uint64_t)WEIR_NS_PER_US)
@@ -50,6 +51,18 @@ static bool tell_watermark(struct weir_node *n, struct weir_source *s, uint64_t 
 	return true;
 }
 
+/* The barrier of the epoch that is due; it comes before anything else, also from a source at rest. */
+static bool tell_barrier(struct weir_unit *u)
+{
+	if (!u->epochs || u->barrier_want <= u->epoch)
+		return false;
+	/* One epoch at a time: the last one was handed over before the next is asked for. */
+	weir_assert(u->phase == WEIR_FREEZE_NONE && u->barrier_want == u->epoch + 1);
+	weir__unit_barrier(u, u->barrier_want);
+	control(&u->task.node[0], WEIR_FRAME_BARRIER, (int64_t)u->barrier_want);
+	return true;
+}
+
 static int source_turn(struct weir_unit *u)
 {
 	struct weir_node *n = &u->task.node[0];
@@ -57,7 +70,12 @@ static int source_turn(struct weir_unit *u)
 	uint64_t before = s->rows, now = u->task.mono_ns;
 	int r = 0;
 
+	if (tell_barrier(u))
+		return 1;
+	if (u->hold)
+		return 0;
 	s->stopping = u->stopping;
+	s->durable = u->durable;
 	if (s->ended || (u->stopping && !s->drains)) {
 		control(n, WEIR_FRAME_EOS, 0);
 		u->ended = true;
@@ -101,53 +119,67 @@ static int source_turn(struct weir_unit *u)
 	return r > 0 || s->rows != before;
 }
 
-int weir_unit_turn(struct weir_unit *u, uint32_t batches)
+/* One batch. >0: progress; 0: nothing to do; <0. *ret_blocked: a full output stands in the way. */
+static int one_batch(struct weir_unit *u, bool *ret_blocked)
 {
 	struct weir_node *root = &u->task.node[0];
-	int progress = 0;
+	int progress = weir_task_drain(&u->task), r;
+
+	*ret_blocked = false;
+	if (weir_unlikely(progress < 0))
+		return progress;
+	if (!weir_task_idle(&u->task)) {
+		*ret_blocked = true;
+		return progress;
+	}
+	weir__unit_idle(u);
+	if (u->passed)
+		return progress;
+	if (u->ended) {
+		u->passed = true;
+		u->done = !u->epochs;
+		return progress + 1;
+	}
+	if (u->source) {
+		r = source_turn(u);
+		return r < 0 ? r : progress + r;
+	}
+	weir_inlet_release(&u->inlet);
+	if (!weir_inlet_fill(&u->inlet, &root->in))
+		return progress;
+	u->ended = root->in.ctl.kind == WEIR_FRAME_EOS;
+	if (root->in.ctl.kind == WEIR_FRAME_BARRIER)
+		weir__unit_barrier(u, (uint64_t)root->in.ctl.value);
+	return progress + 1;
+}
+
+int weir_unit_turn(struct weir_unit *u, uint32_t batches)
+{
+	int progress = 0, r = 1;
 
 	u->blocked = false;
 	u->task.retry_ns = 0;
 	if (!u->source)
 		u->wait_until_ns = 0;
-	for (uint32_t i = 0; i < batches && !u->done; i++) {
-		int r = weir_task_drain(&u->task);
-
-		if (weir_unlikely(r < 0))
+	for (uint32_t i = 0; i < batches && r > 0 && !u->blocked && !u->passed; i++) {
+		r = one_batch(u, &u->blocked);
+		if (r < 0)
 			return r;
 		progress += r;
-		if (!weir_task_idle(&u->task)) {
-			u->blocked = true;
-			return progress;
-		}
-		if (u->ended) {
-			u->done = true;
-			break;
-		}
-		if (u->source) {
-			r = source_turn(u);
-			if (r < 0)
-				return r;
-			if (r == 0)
-				return progress;
-		} else {
-			weir_inlet_release(&u->inlet);
-			if (!weir_inlet_fill(&u->inlet, &root->in))
-				return progress;
-			u->ended = root->in.ctl.kind == WEIR_FRAME_EOS;
-		}
-		progress++;
 	}
 	/* Leave as little as possible waiting for the next turn. */
-	if (!u->done) {
-		int r = weir_task_drain(&u->task);
-
+	if (!u->passed && !u->blocked && r > 0) {
+		r = weir_task_drain(&u->task);
 		if (weir_unlikely(r < 0))
 			return r;
 		progress += r;
 		u->blocked = !weir_task_idle(&u->task);
+		if (!u->blocked)
+			weir__unit_idle(u);
 	}
 	if (!u->source && !u->blocked)
 		weir_inlet_release(&u->inlet);
+	if (u->epochs)
+		progress += weir__unit_epoch_work(u);
 	return progress;
 }

@@ -20,7 +20,7 @@
 #define WEIR_WATERMARK_ROWS 4096u
 #define WEIR_WATERMARK_NS (UINT64_C(20) * 1000 * 1000)
 
-#define WEIR_REPORT_PARTS_MAX 66 /* nodes of a chain and the task itself */
+#define WEIR_REPORT_PARTS_MAX 258 /* nodes of a chain and the task itself */
 
 enum weir_freeze_phase {
 	WEIR_FREEZE_NONE = 0, /* no epoch at hand */
@@ -37,7 +37,8 @@ struct weir_unit {
 	struct weir_source *source; /* NULL: reads rings */
 	bool stopping; /* source: end as if the input had ended */
 	bool ended; /* the end has been handed to the root node */
-	bool done; /* and has passed all nodes */
+	bool passed; /* and has passed all nodes */
+	bool done; /* and, with epochs, the last report has been taken */
 	bool blocked; /* the last turn stopped at a full output */
 	uint64_t wait_until_ns; /* source: nothing before this (monotonic), 0: unknown */
 
@@ -50,12 +51,16 @@ struct weir_unit {
 
 	/* the unit's own */
 	enum weir_freeze_phase phase;
+	uint64_t durable; /* newest epoch that is (source: for its acknowledgements) */
 	bool final; /* the epoch at hand is the task's last */
 	uint64_t epoch; /* newest epoch that was frozen, or is at hand */
 	uint64_t round,
 		round_reported; /* newest round that is through; of them at the last freeze */
 	uint64_t round_at; /* round that is under way */
 	uint32_t round_node; /* and the node it has come to */
+	bool round_begun; /* in that node */
+	bool late; /* a planted bug */
+	uint64_t restored; /* epoch of the last part that was taken in */
 	size_t touch_left;
 	uint32_t encode_node;
 	struct weir_out own; /* the TASK part */
