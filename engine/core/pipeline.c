@@ -58,6 +58,8 @@ static const struct weir_opt top_opt[] = {
 		    .min = RECORD_BYTES_MIN, .max = RECORD_BYTES_MAX),
 	WEIR_OPTION_ANY("metrics"),
 	WEIR_OPTION_ANY("on_error"),
+	WEIR_OPTION_ANY("guarantee"),
+	WEIR_OPTION_ANY("state"),
 };
 
 static const struct weir_choice on_error_choice[] = {
@@ -146,6 +148,7 @@ static void read_settings(struct weir_build *b, const struct weir_doc *doc)
 		read_metrics(b, metrics);
 	if (on_error)
 		read_on_error(b, on_error);
+	weir_state_read(b, doc);
 }
 
 /* ---- steps ---- */

@@ -112,6 +112,7 @@ struct weir_sink_spec {
 	const char *address; /* tcp: "host:port" */
 	const char *connection; /* postgres: libpq connection string or URI */
 	const char *table; /* postgres: "table" or "schema.table" */
+	bool truncate; /* postgres: a fresh run empties the table */
 	struct weir_csv_options csv;
 };
 

@@ -5,6 +5,7 @@
  * Order of the work (weir_pipeline_build() in pipeline.c):
  *
  *   1. pipeline.c        top level and step names
+ *      pipeline_state.c  guarantee and state
  *   2. pipeline_step.c   each step's keys: kind, common settings, ports by name
  *      pipeline_{source,sink,conn,schema,window}.c
  *   3. pipeline_graph.c  inputs, cycles, order, readers
@@ -136,6 +137,9 @@ uint32_t weir_walk_names(struct weir_build *b, const struct weir_doc *d, const c
 
 void weir_name_copy(char *to, struct weir_str name);
 
+/* A path of the file, which is relative to the file's folder; in the region. */
+const char *weir_walk_path(struct weir_build *b, struct weir_str path);
+
 /* ---- pipeline_value.c: single values with hints for doubtful spellings ---- */
 
 bool weir_value_bool(struct weir_build *b, const struct weir_doc *d, const char *key, bool *ret);
@@ -199,6 +203,11 @@ bool weir_event_time_read(struct weir_build *b, struct weir_draft *d, const stru
 			  const char *time_name);
 bool weir_window_read(struct weir_build *b, const struct weir_doc *doc,
 		      struct weir_window_spec *ret);
+
+/* ---- pipeline_state.c ---- */
+
+/* `guarantee` and `state` of the top level, after the pipeline's name. */
+void weir_state_read(struct weir_build *b, const struct weir_doc *top);
 
 /* ---- pipeline_json.c ---- */
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* sink: file, stdout, tcp, blackhole. */
+/* sink: file, stdout, tcp, postgres, blackhole. */
 #include "engine/core/pipeline_int.h"
 
 #define PART_BYTES_DEFAULT (UINT64_C(256) << 20)
@@ -40,12 +40,66 @@ static const struct weir_opt tcp_opt[] = {
 	CSV,
 };
 
+static const struct weir_choice on_fresh_choice[] = {
+	{"append", 0},
+	{"truncate", 1},
+	{NULL, 0},
+};
+
+static const struct weir_opt postgres_opt[] = {
+	WEIR_OPTION("connection", WEIR_OPT_TEXT, struct weir_sink_spec, connection,
+		    .required = true),
+	WEIR_OPTION("table", WEIR_OPT_TEXT, struct weir_sink_spec, table, .required = true),
+	WEIR_OPTION_ANY("on_fresh"),
+};
+
 static const struct weir_connector_def sink_def[] = {
 	{"file", WEIR_CONN_FILE, {"a file sink", file_opt, WEIR_COUNT_OF(file_opt)}},
 	{"stdout", WEIR_CONN_STDIO, {"a stdout sink", stdout_opt, WEIR_COUNT_OF(stdout_opt)}},
 	{"tcp", WEIR_CONN_TCP, {"a tcp sink", tcp_opt, WEIR_COUNT_OF(tcp_opt)}},
+	{"postgres",
+	 WEIR_CONN_POSTGRES,
+	 {"a postgres sink", postgres_opt, WEIR_COUNT_OF(postgres_opt)}},
 	{"blackhole", WEIR_CONN_BLACKHOLE, {"a blackhole sink", NULL, 0}},
 };
+
+/* "table" or "schema.table": one or two names, as they are in the database. */
+static bool table_ok(struct weir_str name)
+{
+	const char *dot = memchr(name.p, '.', name.n);
+	size_t first = dot ? (size_t)(dot - name.p) : name.n;
+	size_t second = dot ? name.n - first - 1 : 1;
+
+	if (first == 0 || second == 0 || first > WEIR_NAME_MAX || second > WEIR_NAME_MAX ||
+	    (dot && memchr(dot + 1, '.', second)))
+		return false;
+	for (size_t i = 0; i < name.n; i++) {
+		if ((unsigned char)name.p[i] < ' ' || strchr("\"'`\\;\x7f", name.p[i]))
+			return false;
+	}
+	return true;
+}
+
+static bool postgres_read(struct weir_build *b, const struct weir_doc *options,
+			  struct weir_sink_spec *s)
+{
+	const struct weir_doc *on_fresh = weir_doc_get(options, "on_fresh");
+	int truncate = 0;
+	bool ok = true;
+
+	if (s->table && !table_ok(weir_str_c(s->table))) {
+		weir_diag(b->diags, weir_doc_get(options, "table")->pos,
+			  "`table`: expected TABLE or SCHEMA.TABLE, without quotes and spelt as in "
+			  "the database, found `%s`",
+			  weir_show(b, weir_str_c(s->table)));
+		ok = false;
+	}
+	if (on_fresh) {
+		ok = weir_value_choice(b, on_fresh, "on_fresh", on_fresh_choice, &truncate) && ok;
+		s->truncate = truncate;
+	}
+	return ok;
+}
 
 bool weir_sink_read(struct weir_build *b, struct weir_draft *d)
 {
@@ -70,6 +124,8 @@ bool weir_sink_read(struct weir_build *b, struct weir_draft *d)
 	}
 	if (s->connector == WEIR_CONN_BLACKHOLE)
 		return ok;
+	if (s->connector == WEIR_CONN_POSTGRES)
+		return postgres_read(b, options, s) && ok;
 	/* A tcp sink fits to a tcp source, which takes no header line. */
 	return weir_csv_read(b, options, (int)s->format, s->connector != WEIR_CONN_TCP, &s->csv) &&
 	       ok;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* source: file, stdin, tcp, nexmark, memory; its streams and their schemas. */
+/* source: file, stdin, tcp, http, nexmark, memory; its streams and their schemas. */
 #include "base/buf.h"
 #include "engine/core/nexmark.h"
 #include "engine/core/pipeline_int.h"
@@ -39,6 +39,13 @@ static const struct weir_opt tcp_opt[] = {
 	WEIR_OPTION("listen", WEIR_OPT_ADDRESS, SPEC, listen, .required = true),
 	FORMAT,
 	CSV,
+	WEIR_OPTION("ack", WEIR_OPT_BOOL, SPEC, ack),
+};
+
+static const struct weir_opt http_opt[] = {
+	WEIR_OPTION("listen", WEIR_OPT_ADDRESS, SPEC, listen, .required = true),
+	FORMAT,
+	CSV,
 };
 
 /* Read into struct weir_source_spec, as the other connectors. */
@@ -67,6 +74,7 @@ static const struct weir_connector_def source_def[] = {
 	{"file", WEIR_CONN_FILE, {"a file source", file_opt, WEIR_COUNT_OF(file_opt)}},
 	{"stdin", WEIR_CONN_STDIO, {"a stdin source", stdin_opt, WEIR_COUNT_OF(stdin_opt)}},
 	{"tcp", WEIR_CONN_TCP, {"a tcp source", tcp_opt, WEIR_COUNT_OF(tcp_opt)}},
+	{"http", WEIR_CONN_HTTP, {"an http source", http_opt, WEIR_COUNT_OF(http_opt)}},
 	{"nexmark",
 	 WEIR_CONN_NEXMARK,
 	 {"a nexmark source", nexmark_opt, WEIR_COUNT_OF(nexmark_opt)}},
@@ -76,6 +84,11 @@ static const struct weir_connector_def source_def[] = {
 static bool reads_file(const struct weir_source_spec *s)
 {
 	return s->connector == WEIR_CONN_FILE || s->connector == WEIR_CONN_MEMORY;
+}
+
+static bool listens(const struct weir_source_spec *s)
+{
+	return s->connector == WEIR_CONN_TCP || s->connector == WEIR_CONN_HTTP;
 }
 
 static struct weir_doc_pos key_pos(const struct weir_doc *map, const char *key)
@@ -119,9 +132,10 @@ static bool check_format(struct weir_build *b, const struct weir_doc *options,
 				"or `raw`",
 				weir_show(b, weir_str_c(s->path)));
 		else
-			weir_diag(b->diags, options->pos,
-				  "a %s source needs `format`: csv or jsonl",
-				  s->connector == WEIR_CONN_TCP ? "tcp" : "stdin");
+			weir_diag(b->diags, options->pos, "%s source needs `format`: csv or jsonl",
+				  s->connector == WEIR_CONN_TCP	   ? "a tcp"
+				  : s->connector == WEIR_CONN_HTTP ? "an http"
+								   : "a stdin");
 		return false;
 	}
 	if (s->format == WEIR_FORMAT_RAW && !reads_file(s)) {
@@ -143,17 +157,29 @@ static bool check_format(struct weir_build *b, const struct weir_doc *options,
 	return true;
 }
 
-/* Clients of a tcp source come and go: a header line would be one more record. */
+/* Clients of a tcp or http source come and go: a header line would be one more record. */
 static bool read_csv(struct weir_build *b, const struct weir_doc *options,
 		     struct weir_source_spec *s)
 {
-	bool tcp = s->connector == WEIR_CONN_TCP;
-	bool ok = weir_csv_read(b, options, (int)s->format, !tcp, &s->csv);
+	bool ok = weir_csv_read(b, options, (int)s->format, !listens(s), &s->csv);
 
-	if (!ok || !tcp || !s->csv.header)
+	if (!ok || !listens(s) || !s->csv.header)
 		return ok;
 	weir_diag(b->diags, weir_doc_get(options, "header")->pos,
-		  "`header`: csv over tcp has no header line; leave it out or write false");
+		  "`header`: csv over %s has no header line; leave it out or write false",
+		  s->connector == WEIR_CONN_TCP ? "tcp" : "http");
+	return false;
+}
+
+/* Nothing is ever durable without epochs. */
+static bool check_ack(struct weir_build *b, const struct weir_doc *options,
+		      const struct weir_source_spec *s)
+{
+	if (!s->ack || b->p->state.guarantee != WEIR_GUARANTEE_NONE)
+		return true;
+	weir_diag(b->diags, key_pos(options, "ack"),
+		  "`ack` tells producers what is durable, which nothing is with `guarantee: none`; "
+		  "leave one of them out");
 	return false;
 }
 
@@ -379,6 +405,7 @@ bool weir_source_read(struct weir_build *b, struct weir_draft *d)
 		if (!check_format(b, options, s))
 			return false;
 		ok = read_csv(b, options, s) && ok;
+		ok = check_ack(b, options, s) && ok;
 	}
 	ok = read_streams(b, d, options) && ok;
 	return read_times(b, d) && ok;

@@ -243,7 +243,7 @@ uint32_t weir_walk_names(struct weir_build *b, const struct weir_doc *d, const c
 
 /* ---- options ---- */
 
-static const char *path_of(struct weir_build *b, struct weir_str path)
+const char *weir_walk_path(struct weir_build *b, struct weir_str path)
 {
 	size_t n = strlen(b->dir);
 
@@ -277,7 +277,7 @@ static bool option_read(struct weir_build *b, const struct weir_doc *d, const st
 	case WEIR_OPT_PATH:
 		if (!weir_walk_text(b, d, o->key))
 			return false;
-		*(const char **)to = path_of(b, d->text);
+		*(const char **)to = weir_walk_path(b, d->text);
 		return true;
 	case WEIR_OPT_ADDRESS:
 		return weir_value_address(b, d, o->key, to);

@@ -40,7 +40,7 @@ static const struct error_case the_file_as_a_whole_cases[] = {
 	 "1:1: unknown key `worker` in a pipeline file; did you mean `workers`?\n"},
 	{"unknown top key, nothing near", "zebra: 3\n" REST,
 	 "1:1: unknown key `zebra` in a pipeline file; known are pipeline, steps, workers, "
-	 "parallelism, ring_size, record_max, metrics, on_error\n"},
+	 "parallelism, ring_size, record_max, metrics, on_error, guarantee, state\n"},
 	{"misspelt required key",
 	 "pipelin: p\n"
 	 "steps: {s: {source: nexmark}, o: {from: s.bid, sink: stdout}}\n",
@@ -278,8 +278,8 @@ static const struct error_case sources_cases[] = {
 	{"unknown connector", HEAD "  x: {source: {fil: {path: a.csv}}, schema: {a: int64}}\n" OUT,
 	 "3:16: `source`: unknown connector `fil`; did you mean `file`?\n"},
 	{"unknown connector word", HEAD "  x: {source: kafka, schema: {a: int64}}\n" OUT,
-	 "3:15: `source`: unknown connector `kafka`; known are file, stdin, tcp, nexmark, "
-	 "memory\n"},
+	 "3:15: `source`: unknown connector `kafka`; known are file, stdin, tcp, http, "
+	 "nexmark, memory\n"},
 	{"two connectors",
 	 HEAD
 	 "  x: {source: {file: {path: a.csv}, stdin: {format: csv}}, schema: {a: int64}}\n" OUT,
@@ -349,6 +349,33 @@ static const struct error_case sources_cases[] = {
 	 HEAD "  x: {source: {tcp: {listen: 'h:1', format: csv, header: true}}, schema: {a: "
 	      "int64}}\n" OUT,
 	 "3:58: `header`: csv over tcp has no header line; leave it out or write false\n"},
+	{"header over http",
+	 HEAD "  x: {source: {http: {listen: 'h:1', format: csv, header: true}}, schema: {a: "
+	      "int64}}\n" OUT,
+	 "3:59: `header`: csv over http has no header line; leave it out or write false\n"},
+	{"http without format",
+	 HEAD "  x: {source: {http: {listen: 'h:1'}}, schema: {a: int64}}\n" OUT,
+	 "3:22: an http source needs `format`: csv or jsonl\n"},
+	{"http without listen",
+	 HEAD "  x: {source: {http: {format: jsonl}}, schema: {a: int64}}\n" OUT,
+	 "3:22: an http source needs `listen`\n"},
+	{"raw over http", HEAD "  x: {source: {http: {listen: 'h:1', format: raw}}}\n" OUT,
+	 "3:46: `format`: raw data says its schema in its head, so it must be a file; use csv or "
+	 "jsonl here\n"},
+	{"ack over http",
+	 HEAD "  x: {source: {http: {listen: 'h:1', format: jsonl, ack: true}}, schema: {a: "
+	      "int64}}\n" OUT,
+	 "3:53: unknown key `ack` in an http source; known are listen, format, delimiter, header, "
+	 "null\n"},
+	{"ack that is no bool",
+	 HEAD "  x: {source: {tcp: {listen: 'h:1', format: jsonl, ack: durable}}, schema: {a: "
+	      "int64}}\n" OUT,
+	 "3:57: `ack`: expected true or false, found `durable`\n"},
+	{"ack without epochs",
+	 "guarantee: none\n" HEAD
+	 "  x: {source: {tcp: {listen: 'h:1', format: jsonl, ack: true}}, schema: {a: int64}}\n" OUT,
+	 "4:52: `ack` tells producers what is durable, which nothing is with `guarantee: none`; "
+	 "leave one of them out\n"},
 	{"loop zero",
 	 HEAD "  x: {source: {memory: {path: a.csv, loop: 0}}, schema: {a: int64}}\n" OUT,
 	 "3:44: `loop`: 0 is out of range; allowed are 1 to 1000000000000\n"},
@@ -495,6 +522,28 @@ static const struct error_case sinks_cases[] = {
 	 "4:53: `format`: tcp carries one record per line; use jsonl or csv\n"},
 	{"tcp without address", SOURCE "  o: {from: s, sink: {tcp: }}\n",
 	 "4:23: a tcp sink needs `address`\n"},
+	{"postgres without anything", SOURCE "  o: {from: s, sink: postgres}\n",
+	 "4:22: a postgres sink needs `connection`\n"
+	 "4:22: a postgres sink needs `table`\n"},
+	{"postgres option",
+	 SOURCE "  o: {from: s, sink: {postgres: {connection: dbname=x, table: t, format: csv}}}\n",
+	 "4:66: unknown key `format` in a postgres sink; known are connection, table, on_fresh\n"},
+	{"postgres on_fresh",
+	 SOURCE "  o: {from: s, sink: {postgres: {connection: dbname=x, table: t, on_fresh: "
+		"delete}}}\n",
+	 "4:76: `on_fresh`: unknown value `delete`; known are append, truncate\n"},
+	{"postgres table with three names",
+	 SOURCE "  o: {from: s, sink: {postgres: {connection: dbname=x, table: a.b.c}}}\n",
+	 "4:63: `table`: expected TABLE or SCHEMA.TABLE, without quotes and spelt as in the "
+	 "database, found `a.b.c`\n"},
+	{"postgres table without a name",
+	 SOURCE "  o: {from: s, sink: {postgres: {connection: dbname=x, table: a.}}}\n",
+	 "4:63: `table`: expected TABLE or SCHEMA.TABLE, without quotes and spelt as in the "
+	 "database, found `a.`\n"},
+	{"postgres table in quotes",
+	 SOURCE "  o: {from: s, sink: {postgres: {connection: dbname=x, table: '\"Big\"'}}}\n",
+	 "4:63: `table`: expected TABLE or SCHEMA.TABLE, without quotes and spelt as in the "
+	 "database, found `\"Big\"`\n"},
 	{"csv with a list", SOURCE "  o: {from: s, sink: {stdout: {format: csv}}}\n",
 	 "4:22: field `l` is a list, which csv cannot hold; use jsonl\n"},
 	{"csv options", SOURCE "  o: {from: s, sink: {stdout: {delimiter: ';'}}}\n",
@@ -510,6 +559,61 @@ static void test_pipeline_errors_sinks(void **state)
 	expect_all(sinks_cases, WEIR_COUNT_OF(sinks_cases));
 }
 
+static const struct error_case state_cases[] = {
+	{"guarantee", "guarantee: exactly-once\n" REST,
+	 "1:12: `guarantee`: unknown value `exactly-once`; did you mean `exactly_once`?\n"},
+	{"guarantee nothing near", "guarantee: yes\n" REST,
+	 "1:12: `guarantee`: unknown value `yes`; known are exactly_once, at_least_once, none\n"},
+	{"state without a guarantee", "guarantee: none\nstate: {dir: x}\n" REST,
+	 "2:8: `state` does not go with `guarantee: none`, which keeps nothing; leave one of them "
+	 "out\n"},
+	{"state is a text", "state: here\n" REST,
+	 "1:8: `state`: expected a mapping, found a text\n"},
+	{"state is empty", "state: {}\n" REST, "1:8: `state`: the mapping is empty\n"},
+	{"state option", "state: {dir: x, epochs: 1s}\n" REST,
+	 "1:17: unknown key `epochs` in `state`; did you mean `epoch`?\n"},
+	{"state option, nothing near", "state: {zebra: 1s}\n" REST,
+	 "1:9: unknown key `zebra` in `state`; known are dir, epoch, epoch_size, in_flight, "
+	 "deadline, segment_size, base_size\n"},
+	{"dir", "state: {dir: ''}\n" REST, "1:14: `dir`: the text is empty\n"},
+	{"ranges, below",
+	 "state:\n"
+	 "  epoch: 100us\n"
+	 "  epoch_size: 1KiB\n"
+	 "  in_flight: 0\n"
+	 "  deadline: 0s\n"
+	 "  segment_size: 1MiB\n"
+	 "  base_size: 4KiB\n" REST,
+	 "2:10: `epoch`: 100us is out of range; allowed are 1ms to 1h0m0s\n"
+	 "3:15: `epoch_size`: 1KiB is out of range; allowed are 64KiB to 1GiB\n"
+	 "4:14: `in_flight`: 0 is out of range; allowed are 1 to 64\n"
+	 "5:13: `deadline`: 0s is too short; it must be more than 0\n"
+	 "6:17: `segment_size`: 1MiB is out of range; allowed are 4MiB to 4GiB\n"
+	 "7:14: `base_size`: 4KiB is out of range; allowed are 1MiB to 1TiB\n"},
+	{"ranges, above",
+	 "state:\n"
+	 "  epoch: 2h\n"
+	 "  epoch_size: 2GiB\n"
+	 "  in_flight: 65\n"
+	 "  deadline: 2h\n"
+	 "  segment_size: 5GiB\n"
+	 "  base_size: 2TiB\n" REST,
+	 "2:10: `epoch`: 2h is out of range; allowed are 1ms to 1h0m0s\n"
+	 "3:15: `epoch_size`: 2GiB is out of range; allowed are 64KiB to 1GiB\n"
+	 "4:14: `in_flight`: 65 is out of range; allowed are 1 to 64\n"
+	 "5:13: `deadline`: 2h is out of range; allowed are 1ms to 1h0m0s\n"
+	 "6:17: `segment_size`: 5GiB is out of range; allowed are 4MiB to 4GiB\n"
+	 "7:14: `base_size`: 2TiB is out of range; allowed are 1MiB to 1TiB\n"},
+	{"segment size", "state: {segment_size: 5000kB}\n" REST,
+	 "1:23: `segment_size`: 5000kB is not a multiple of 1MiB\n"},
+};
+
+static void test_pipeline_errors_state(void **state)
+{
+	(void)state;
+	expect_all(state_cases, WEIR_COUNT_OF(state_cases));
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_pipeline_errors_the_file_as_a_whole),
 	cmocka_unit_test(test_pipeline_errors_numbers),
@@ -518,6 +622,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_pipeline_errors_sources),
 	cmocka_unit_test(test_pipeline_errors_schemas),
 	cmocka_unit_test(test_pipeline_errors_sinks),
+	cmocka_unit_test(test_pipeline_errors_state),
 };
 
 WEIR_TEST_MAIN("pipeline_errors", tests)

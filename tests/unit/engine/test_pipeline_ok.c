@@ -8,6 +8,7 @@
 	     "v: int64, d: duration, m: \"decimal(10,2)\", l: list<string>, f: \"float64?\"}, "    \
 	     "event_time: t}\n"
 #define OUT "  o: {from: x, sink: blackhole}\n"
+#define REST HEAD "  s: {source: nexmark}\n  o: {from: s.bid, sink: blackhole}\n"
 
 static struct parsed parsed;
 
@@ -223,6 +224,48 @@ static void test_pipeline_metrics_off(void **state)
 	(void)state;
 	assert_string_equal(
 		parse("metrics: off\n" SOURCE "  o: {from: s, sink: stdout}\n")->metrics, "");
+}
+
+static void test_pipeline_state_defaults(void **state)
+{
+	const struct weir_state_spec *s = &parse_in(REST, "some/folder")->state;
+
+	(void)state;
+	assert_int_equal(s->guarantee, WEIR_GUARANTEE_EXACTLY_ONCE);
+	assert_string_equal(s->dir, "some/folder/.weir/p");
+	assert_int_equal(s->epoch_ns, 200 * WEIR_NS_PER_MS);
+	assert_int_equal(s->epoch_bytes, 64 << 20);
+	assert_int_equal(s->in_flight, 4);
+	assert_int_equal(s->deadline_ns, 10 * WEIR_NS_PER_S);
+	assert_int_equal(s->segment_bytes, 32 << 20);
+	assert_int_equal(s->base_bytes, 64 << 20);
+}
+
+static void test_pipeline_state(void **state)
+{
+	const struct weir_state_spec *s =
+		&parse_in(
+			 "guarantee: at_least_once\n"
+			 "state: {dir: /var/lib/weir/p, epoch: 1s, epoch_size: 1MiB, in_flight: 2, "
+			 "deadline: 1m, segment_size: 8MiB, base_size: 1GiB}\n" REST,
+			 "some/folder")
+			 ->state;
+
+	(void)state;
+	assert_int_equal(s->guarantee, WEIR_GUARANTEE_AT_LEAST_ONCE);
+	assert_string_equal(s->dir, "/var/lib/weir/p");
+	assert_int_equal(s->epoch_ns, WEIR_NS_PER_S);
+	assert_int_equal(s->epoch_bytes, 1 << 20);
+	assert_int_equal(s->in_flight, 2);
+	assert_int_equal(s->deadline_ns, 60 * WEIR_NS_PER_S);
+	assert_int_equal(s->segment_bytes, 8 << 20);
+	assert_int_equal(s->base_bytes, 1 << 30);
+}
+
+static void test_pipeline_state_none(void **state)
+{
+	(void)state;
+	assert_int_equal(parse("guarantee: none\n" REST)->state.guarantee, WEIR_GUARANTEE_NONE);
 }
 
 /* Nothing else changes when the file is JSON. */
@@ -596,7 +639,11 @@ static void test_pipeline_source_options(void **state)
 		"parallelism: 1}\n"
 		"  t: {source: {tcp: {listen: \"127.0.0.1:0\", format: jsonl}}, schema: {a: "
 		"int64}, on_error: route}\n"
-		"  o: {from: [f, g, m, i, t], sink: blackhole}\n"
+		"  u: {source: {tcp: {listen: \"127.0.0.1:0\", format: csv, ack: true}}, schema: "
+		"{a: int64}}\n"
+		"  h: {source: {http: {listen: \"[::1]:80\", format: csv, delimiter: ;, null: NA}}, "
+		"schema: {a: int64}}\n"
+		"  o: {from: [f, g, m, i, t, u, h], sink: blackhole}\n"
 		"  r: {from: t.rejects, sink: stdout}\n");
 	const struct weir_source_spec *s = &step(p, "f")->source;
 
@@ -626,8 +673,17 @@ static void test_pipeline_source_options(void **state)
 	assert_int_equal(s->connector, WEIR_CONN_TCP);
 	assert_string_equal(s->listen, "127.0.0.1:0");
 	assert_false(s->csv.header);
+	assert_false(s->ack);
 	assert_int_equal(step(p, "t")->rejects_port, 1);
-	expect_edges(p, "f>o g>o m>o i>o t>o t.rejects>r ");
+	assert_true(step(p, "u")->source.ack);
+	s = &step(p, "h")->source;
+	assert_int_equal(s->connector, WEIR_CONN_HTTP);
+	assert_string_equal(s->listen, "[::1]:80");
+	assert_int_equal(s->format, WEIR_FORMAT_CSV);
+	assert_int_equal(s->csv.delimiter, ';');
+	assert_false(s->csv.header);
+	assert_string_equal(s->csv.null_text, "NA");
+	expect_edges(p, "f>o g>o m>o i>o t>o u>o h>o t.rejects>r ");
 }
 
 static void test_pipeline_many_streams(void **state)
@@ -686,7 +742,11 @@ static void test_pipeline_sink_options(void **state)
 		     "part_size: 64MiB, part_interval: 0, delimiter: \"|\", header: false, null: "
 		     "\"-\"}}}\n"
 		     "  t: {from: s, sink: {tcp: {address: \"example.org:99\"}}}\n"
-		     "  o: {from: s, sink: {stdout: {format: csv}}}\n",
+		     "  o: {from: s, sink: {stdout: {format: csv}}}\n"
+		     "  p: {from: s, sink: {postgres: {connection: \"host=/run dbname=x\", table: "
+		     "Big.t-1}}}\n"
+		     "  q: {from: s, sink: {postgres: {connection: \"postgresql:///x\", table: t, "
+		     "on_fresh: truncate}}}\n",
 		"/");
 	const struct weir_sink_spec *s = &step(p, "f")->sink;
 
@@ -704,6 +764,12 @@ static void test_pipeline_sink_options(void **state)
 	assert_false(step(p, "t")->sink.csv.header);
 	assert_int_equal(step(p, "o")->sink.connector, WEIR_CONN_STDIO);
 	assert_true(step(p, "o")->sink.csv.header);
+	s = &step(p, "p")->sink;
+	assert_int_equal(s->connector, WEIR_CONN_POSTGRES);
+	assert_string_equal(s->connection, "host=/run dbname=x");
+	assert_string_equal(s->table, "Big.t-1");
+	assert_false(s->truncate);
+	assert_true(step(p, "q")->sink.truncate);
 	assert_string_equal(step(p, "s")->source.path, "/a.csv");
 }
 
@@ -721,6 +787,9 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test_teardown(test_pipeline_quakes, teardown),
 	cmocka_unit_test_teardown(test_pipeline_settings, teardown),
 	cmocka_unit_test_teardown(test_pipeline_metrics_off, teardown),
+	cmocka_unit_test_teardown(test_pipeline_state_defaults, teardown),
+	cmocka_unit_test_teardown(test_pipeline_state, teardown),
+	cmocka_unit_test_teardown(test_pipeline_state_none, teardown),
 	cmocka_unit_test_teardown(test_pipeline_json, teardown),
 	cmocka_unit_test_teardown(test_pipeline_order, teardown),
 	cmocka_unit_test_teardown(test_pipeline_map, teardown),
