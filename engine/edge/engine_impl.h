@@ -67,6 +67,7 @@ struct weir_engine {
 	struct weir_engine_plan plan;
 	struct weir_segment segment;
 	bool segment_open;
+	bool epochs; /* the pipeline keeps state: there is a cell */
 	struct engine_task *task;
 	struct engine_worker *worker;
 	uint32_t arena_count;
