@@ -33,10 +33,38 @@ static const char *count_build(const struct weir_agg *a, const void *state, stru
 	return NULL;
 }
 
+bool weir__agg_count_load(struct weir_reader *r, uint64_t *ret)
+{
+	*ret = weir_read_varint(r);
+	return !r->bad && *ret <= INT64_MAX;
+}
+
+static void count_save(const struct weir_agg *a, const void *state, struct weir_out *o)
+{
+	(void)a;
+	weir_out_varint(o, *(const uint64_t *)state);
+}
+
+static int count_load(const struct weir_agg *a, struct weir_slab *slab, void *state,
+		      struct weir_reader *r)
+{
+	uint64_t count;
+
+	(void)a;
+	(void)slab;
+	if (!weir__agg_count_load(r, &count))
+		return WEIR_E_CORRUPT;
+	*(uint64_t *)state = count;
+	return 0;
+}
+
 static const struct weir_agg_class count_class = {
 	.update = count_update,
 	.merge = count_merge,
 	.build = count_build,
+	.save = count_save,
+	.load = count_load,
+	.name = "count",
 };
 
 int weir_agg_init(struct weir_agg *a, const struct weir_agg_spec *spec)
@@ -89,6 +117,13 @@ uint64_t weir_f64_unrank(int64_t rank)
 	return slot ^ ((slot >> 63) * UINT64_C(0x7fffffffffffffff));
 }
 
+bool weir_agg_rank_fine(struct weir_typeinfo type, int64_t rank, bool nan_low)
+{
+	if (type.type == WEIR_FLOAT64)
+		return weir_f64_rank(weir_f64_unrank(rank), nan_low) == rank;
+	return type.type != WEIR_BOOL || (rank >= 0 && rank <= 1);
+}
+
 void weir_agg_text_set(struct weir_agg_text *t, struct weir_slab *slab, struct weir_str s)
 {
 	if (s.n > t->cap || !t->p) {
@@ -105,4 +140,14 @@ void weir_agg_text_free(struct weir_agg_text *t, struct weir_slab *slab)
 {
 	weir_slab_free(slab, t->p, t->cap);
 	*t = (struct weir_agg_text){0};
+}
+
+bool weir_agg_text_load(struct weir_agg_text *t, struct weir_slab *slab, struct weir_reader *r)
+{
+	struct weir_str s = weir_read_text(r);
+
+	if (r->bad || s.n > WEIR_AGG_TEXT_MAX)
+		return false;
+	weir_agg_text_set(t, slab, s);
+	return true;
 }

@@ -14,11 +14,15 @@
  * Numbers: sums of int64, decimal and duration are exact in 128 bit and checked at the end. Float sums
  *          are compensated (Neumaier, "Rundungsfehleranalyse einiger Verfahren zur Summation
  *          endlicher Summen", 1974).
+ * Bytes:   save() is deterministic: states with the same content give the same bytes, whatever rows
+ *          and merges made them. load() takes nothing that save() would not write, except for texts
+ *          and numbers that a record may hold.
  * Pure.
  */
 #ifndef WEIR_ENGINE_CORE_AGG_FN_H
 #define WEIR_ENGINE_CORE_AGG_FN_H
 
+#include "base/bytes.h"
 #include "engine/core/expr.h"
 #include "engine/core/pipeline.h"
 #include "state/slab.h"
@@ -57,6 +61,13 @@ struct weir_agg_class {
 			     unsigned i);
 	/* Gives pieces back; NULL when there are none. */
 	void (*release)(const struct weir_agg *a, struct weir_slab *slab, void *state);
+	/* A state as bytes, and back into a zeroed one; the bytes say themselves where they end. load: 0, or
+	 * WEIR_E_CORRUPT: the state is zeroed again then and has no pieces. */
+	void (*save)(const struct weir_agg *a, const void *state, struct weir_out *o);
+	int (*load)(const struct weir_agg *a, struct weir_slab *slab, void *state,
+		    struct weir_reader *r);
+	/* For signatures: the function. Bytes of another form need another name. */
+	const char *name;
 };
 
 /* Fills cls, size, slab and the types; offset, arg and by are the owner's. WEIR_E_TYPE when the
@@ -76,6 +87,10 @@ weir_inline bool weir__agg_null(const struct weir_agg_col *c, uint32_t lane)
 /* A float64 as an int64 of the same order: -0.0 below 0.0, every NaN above all or below all. */
 int64_t weir_f64_rank(uint64_t slot, bool nan_low);
 uint64_t weir_f64_unrank(int64_t rank);
+/* Can a value of a fixed-size type have this rank? For bytes that nobody vouches for. */
+bool weir_agg_rank_fine(struct weir_typeinfo type, int64_t rank, bool nan_low);
+
+#define WEIR_AGG_TEXT_MAX ((1u << 30) - 1) /* bytes of a text from outside */
 
 /* Text that a state owns: grows in its slab. All zeroes is none. */
 struct weir_agg_text {
@@ -84,5 +99,10 @@ struct weir_agg_text {
 };
 void weir_agg_text_set(struct weir_agg_text *t, struct weir_slab *slab, struct weir_str s);
 void weir_agg_text_free(struct weir_agg_text *t, struct weir_slab *slab);
+/* A text as weir_out_text() wrote it, into none; false and none when there is no such thing. */
+bool weir_agg_text_load(struct weir_agg_text *t, struct weir_slab *slab, struct weir_reader *r);
+
+/* How many records went in: what a result can show. */
+bool weir__agg_count_load(struct weir_reader *r, uint64_t *ret);
 
 #endif

@@ -5,6 +5,7 @@
 #include "engine/core/agg_fn.h"
 
 #define SLOTS_MIN 4u
+#define SLOTS_MAX (1u << 30)
 
 /* Of fixed-size values the slots hold the values, 0 is kept apart; of text, pointers to pieces. */
 struct set {
@@ -30,7 +31,7 @@ static void set_grow(struct set *s, struct weir_slab *slab, bool text)
 	uint32_t slots = s->slots ? s->slots * 2 : SLOTS_MIN;
 	uint64_t *slot = weir_slab_alloc(slab, slots * sizeof(uint64_t));
 
-	weir_assert(slots < (1u << 31));
+	weir_assert(slots <= SLOTS_MAX);
 	memset(slot, 0, slots * sizeof(uint64_t));
 	for (uint32_t i = 0; i < s->slots; i++) {
 		uint32_t at;
@@ -178,9 +179,158 @@ static void set_release(const struct weir_agg *a, struct weir_slab *slab, void *
 	*s = (struct set){0};
 }
 
-static const struct weir_agg_class fixed_class = {fixed_update, fixed_merge, set_build,
-						  set_release};
-static const struct weir_agg_class text_class = {text_update, text_merge, set_build, set_release};
+/*
+ * ---- bytes: varint number of values, then the values in ascending order ----
+ *
+ *   fixed size   varint of the first as an unsigned number, of the others what is between it and
+ *                the one before
+ *   text         each as a text, by bytes
+ */
+
+static struct weir_str slot_text(uint64_t slot)
+{
+	const struct piece *p = (const struct piece *)(uintptr_t)slot;
+
+	return (struct weir_str){p->text, p->n};
+}
+
+weir_inline bool slot_less(uint64_t a, uint64_t b, bool text)
+{
+	return text ? weir_str_cmp(slot_text(a), slot_text(b)) < 0 : a < b;
+}
+
+/* Merge sort, from the bottom. v holds the values, other has the same room; returns which of the two
+ * is sorted. */
+static uint64_t *slots_sort(uint64_t *v, uint64_t *other, size_t n, bool text)
+{
+	for (size_t run = 1; run < n; run *= 2) {
+		uint64_t *sorted = other;
+
+		for (size_t at = 0; at < n; at += 2 * run) {
+			size_t i = at, middle = WEIR_MIN(at + run, n);
+			size_t j = middle, end = WEIR_MIN(at + 2 * run, n);
+
+			for (size_t k = at; k < end; k++) {
+				bool right =
+					i == middle || (j < end && slot_less(v[j], v[i], text));
+
+				sorted[k] = right ? v[j++] : v[i++];
+			}
+		}
+		other = v;
+		v = sorted;
+	}
+	return v;
+}
+
+static void values_save(const uint64_t *v, size_t n, bool text, bool zero, struct weir_out *o)
+{
+	uint64_t before = 0;
+
+	weir_out_varint(o, n + zero);
+	if (zero)
+		weir_out_varint(o, 0);
+	for (size_t i = 0; i < n; i++) {
+		if (text)
+			weir_out_text(o, slot_text(v[i]));
+		else
+			weir_out_varint(o, v[i] - before - (zero || i));
+		before = v[i];
+	}
+}
+
+static void set_save(const struct weir_agg *a, const void *state, struct weir_out *o)
+{
+	const struct set *s = state;
+	bool text = weir_type_is_text(a->arg_type.type);
+	size_t n = 0, bytes = (size_t)s->count * 2 * sizeof(uint64_t);
+	uint64_t *v, *sorted;
+
+	if (s->count == 0) {
+		values_save(NULL, 0, text, s->zero, o);
+		return;
+	}
+	v = o->mem->alloc(o->mem->ctx, bytes, 16);
+	for (uint32_t i = 0; i < s->slots; i++)
+		if (s->slot[i])
+			v[n++] = s->slot[i];
+	weir_assert(n == s->count);
+	sorted = slots_sort(v, v + n, n, text);
+	values_save(sorted, n, text, s->zero, o);
+	o->mem->free(o->mem->ctx, v, bytes);
+}
+
+static bool fixed_values_load(const struct weir_agg *a, struct weir_slab *slab, struct set *s,
+			      uint64_t n, struct weir_reader *r)
+{
+	uint64_t v = 0;
+
+	for (uint64_t i = 0; i < n; i++) {
+		uint64_t step = weir_read_varint(r);
+		bool over = __builtin_add_overflow(v, step, &v);
+
+		if (i)
+			over |= __builtin_add_overflow(v, UINT64_C(1), &v);
+		if (r->bad || over || (a->arg_type.type == WEIR_BOOL && v > 1))
+			return false;
+		if (a->arg_type.type == WEIR_FLOAT64 && weir_hash_f64_slot(v) != v)
+			return false;
+		fixed_add(s, slab, v);
+	}
+	return true;
+}
+
+static bool text_values_load(struct weir_slab *slab, struct set *s, uint64_t n,
+			     struct weir_reader *r)
+{
+	struct weir_str before = {0};
+
+	for (uint64_t i = 0; i < n; i++) {
+		struct weir_str v = weir_read_text(r);
+
+		if (r->bad || v.n > WEIR_AGG_TEXT_MAX || (i && weir_str_cmp(before, v) >= 0))
+			return false;
+		text_add(s, slab, v, weir_hash_text(v));
+		before = v;
+	}
+	return true;
+}
+
+static int set_load(const struct weir_agg *a, struct weir_slab *slab, void *state,
+		    struct weir_reader *r)
+{
+	uint64_t n = weir_read_varint(r);
+	bool fine = !r->bad && n <= SLOTS_MAX / 4 * 3;
+
+	if (weir_type_is_text(a->arg_type.type))
+		fine = fine && text_values_load(slab, state, n, r);
+	else
+		fine = fine && fixed_values_load(a, slab, state, n, r);
+	if (fine)
+		return 0;
+	set_release(a, slab, state);
+	return WEIR_E_CORRUPT;
+}
+
+static const struct weir_agg_class fixed_class = {
+	.update = fixed_update,
+	.merge = fixed_merge,
+	.build = set_build,
+	.release = set_release,
+	.save = set_save,
+	.load = set_load,
+	.name = "distinct",
+};
+
+static const struct weir_agg_class text_class = {
+	.update = text_update,
+	.merge = text_merge,
+	.build = set_build,
+	.release = set_release,
+	.save = set_save,
+	.load = set_load,
+	.name = "distinct",
+};
 
 int weir__agg_distinct_init(struct weir_agg *a, const struct weir_agg_spec *spec)
 {

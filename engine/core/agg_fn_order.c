@@ -11,6 +11,8 @@
  *
  * Floats are turned into integers of the same order, so that there are two kinds of values only:
  * integers and text.
+ *
+ * Bytes: 0, or 1, the rank if there is one beside the value, the value; 8 bytes each, or a text.
  */
 #include "engine/core/agg_fn.h"
 
@@ -126,10 +128,57 @@ static const char *fixed_build(const struct weir_agg *a, const void *state, stru
 	return NULL;
 }
 
-static const struct weir_agg_class min_class = {min_update, min_merge, fixed_build, NULL};
-static const struct weir_agg_class max_class = {max_update, max_merge, fixed_build, NULL};
-static const struct weir_agg_class min_f64_class = {min_f64_update, min_merge, fixed_build, NULL};
-static const struct weir_agg_class max_f64_class = {max_f64_update, max_merge, fixed_build, NULL};
+static void fixed_save(const struct weir_agg *a, const void *state, struct weir_out *o)
+{
+	const struct best_fixed *s = state;
+
+	(void)a;
+	weir_out_u8(o, (uint8_t)s->has);
+	if (s->has)
+		weir_out_i64(o, s->value);
+}
+
+static int fixed_load(const struct weir_agg *a, void *state, struct weir_reader *r, bool max)
+{
+	struct best_fixed *s = state;
+	uint8_t has = weir_read_u8(r);
+	int64_t value = has ? weir_read_i64(r) : 0;
+
+	if (r->bad || has > 1 || !weir_agg_rank_fine(a->arg_type, value, max))
+		return WEIR_E_CORRUPT;
+	s->has = has;
+	s->value = value;
+	return 0;
+}
+
+static int min_load(const struct weir_agg *a, struct weir_slab *slab, void *state,
+		    struct weir_reader *r)
+{
+	(void)slab;
+	return fixed_load(a, state, r, false);
+}
+
+static int max_load(const struct weir_agg *a, struct weir_slab *slab, void *state,
+		    struct weir_reader *r)
+{
+	(void)slab;
+	return fixed_load(a, state, r, true);
+}
+
+#define FIXED(which, type)                                                                         \
+	static const struct weir_agg_class which##type##_class = {                                 \
+		.update = which##type##_update,                                                    \
+		.merge = which##_merge,                                                            \
+		.build = fixed_build,                                                              \
+		.save = fixed_save,                                                                \
+		.load = which##_load,                                                              \
+		.name = #which,                                                                    \
+	}
+
+FIXED(min, );
+FIXED(max, );
+FIXED(min, _f64);
+FIXED(max, _f64);
 
 /* ---- the others ---- */
 
@@ -256,25 +305,92 @@ static void best_release(const struct weir_agg *a, struct weir_slab *slab, void 
 		weir_agg_text_free(&s->rank.text, slab);
 }
 
-#define BEST(name, ...)                                                                            \
-	static void name##_update(const struct weir_agg *a, const struct weir_agg_rows *rows)      \
+static void cell_save(struct weir_typeinfo t, const union cell *c, struct weir_out *o)
+{
+	if (is_text(t))
+		weir_out_text(o, cell_text(c));
+	else
+		weir_out_i64(o, c->fixed);
+}
+
+static bool cell_load(struct weir_typeinfo t, bool nan_low, union cell *c, struct weir_slab *slab,
+		      struct weir_reader *r)
+{
+	if (is_text(t))
+		return weir_agg_text_load(&c->text, slab, r);
+	c->fixed = weir_read_i64(r);
+	return !r->bad && weir_agg_rank_fine(t, c->fixed, nan_low);
+}
+
+/* The event time has no type of its own: by_type is WEIR_NONE, any integer is fine. */
+static void best_save(const struct weir_agg *a, const void *state, struct weir_out *o,
+		      struct order order)
+{
+	const struct best *s = state;
+
+	weir_out_u8(o, (uint8_t)s->has);
+	if (!s->has)
+		return;
+	if (order.rank)
+		cell_save(a->by_type, &s->rank, o);
+	cell_save(a->arg_type, &s->value, o);
+}
+
+static int best_load(const struct weir_agg *a, struct weir_slab *slab, void *state,
+		     struct weir_reader *r, struct order order)
+{
+	struct best *s = state;
+	uint8_t has = weir_read_u8(r);
+
+	if (r->bad || has > 1)
+		return WEIR_E_CORRUPT;
+	if (!has)
+		return 0;
+	s->has = 1;
+	if ((!order.rank || cell_load(a->by_type, order.greater, &s->rank, slab, r)) &&
+	    cell_load(a->arg_type, false, &s->value, slab, r))
+		return 0;
+	best_release(a, slab, s);
+	*s = (struct best){0};
+	return WEIR_E_CORRUPT;
+}
+
+#define BEST(fn, type, ...)                                                                        \
+	static void fn##type##_update(const struct weir_agg *a, const struct weir_agg_rows *rows)  \
 	{                                                                                          \
 		best_update(a, rows, (struct order){__VA_ARGS__});                                 \
 	}                                                                                          \
-	static void name##_merge(const struct weir_agg *a, struct weir_slab *slab, void *dst,      \
-				 const void *src)                                                  \
+	static void fn##type##_merge(const struct weir_agg *a, struct weir_slab *slab, void *dst,  \
+				     const void *src)                                              \
 	{                                                                                          \
 		best_merge(a, slab, dst, src, (struct order){__VA_ARGS__});                        \
 	}                                                                                          \
-	static const struct weir_agg_class name##_class = {name##_update, name##_merge,            \
-							   best_build, best_release}
+	static void fn##type##_save(const struct weir_agg *a, const void *state,                   \
+				    struct weir_out *o)                                            \
+	{                                                                                          \
+		best_save(a, state, o, (struct order){__VA_ARGS__});                               \
+	}                                                                                          \
+	static int fn##type##_load(const struct weir_agg *a, struct weir_slab *slab, void *state,  \
+				   struct weir_reader *r)                                          \
+	{                                                                                          \
+		return best_load(a, slab, state, r, (struct order){__VA_ARGS__});                  \
+	}                                                                                          \
+	static const struct weir_agg_class fn##type##_class = {                                    \
+		.update = fn##type##_update,                                                       \
+		.merge = fn##type##_merge,                                                         \
+		.build = best_build,                                                               \
+		.release = best_release,                                                           \
+		.save = fn##type##_save,                                                           \
+		.load = fn##type##_load,                                                           \
+		.name = #fn,                                                                       \
+	}
 
-BEST(min_text, .value_greater = false);
-BEST(max_text, .value_greater = true);
-BEST(first, .rank = true, .time = true);
-BEST(last, .rank = true, .time = true, .greater = true, .value_greater = true);
-BEST(arg_min, .rank = true);
-BEST(arg_max, .rank = true, .greater = true);
+BEST(min, _text, .value_greater = false);
+BEST(max, _text, .value_greater = true);
+BEST(first, , .rank = true, .time = true);
+BEST(last, , .rank = true, .time = true, .greater = true, .value_greater = true);
+BEST(arg_min, , .rank = true);
+BEST(arg_max, , .rank = true, .greater = true);
 
 int weir__agg_order_init(struct weir_agg *a, const struct weir_agg_spec *spec)
 {

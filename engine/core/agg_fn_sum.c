@@ -3,6 +3,8 @@
 #include "base/num.h"
 #include "engine/core/agg_fn.h"
 
+#define F64_NAN UINT64_C(0x7ff8000000000000)
+
 /* States are 8-byte aligned, one less than the compiler would take for granted. */
 typedef weir_i128 sum_i128 __attribute__((aligned(8)));
 
@@ -136,10 +138,8 @@ static double f64_total(const struct sum_f64 *s)
 
 static void f64_build(struct weir_builder *b, unsigned i, double d)
 {
-	uint64_t nan = UINT64_C(0x7ff8000000000000);
-
 	if (d != d)
-		weir_build_slot(b, i, nan);
+		weir_build_slot(b, i, F64_NAN);
 	else
 		weir_build_f64(b, i, d);
 }
@@ -170,10 +170,130 @@ static const char *f64_avg_build(const struct weir_agg *a, const void *state,
 	return NULL;
 }
 
-static const struct weir_agg_class int_sum = {int_update, int_merge, int_sum_build, NULL};
-static const struct weir_agg_class int_avg = {int_update, int_merge, int_avg_build, NULL};
-static const struct weir_agg_class f64_sum = {f64_update, f64_merge, f64_sum_build, NULL};
-static const struct weir_agg_class f64_avg = {f64_update, f64_merge, f64_avg_build, NULL};
+/*
+ * ---- bytes: varint count; nothing more when it is 0 ----
+ *
+ *   integers   length 0 .. 16, and as many bytes of the sum: the fewest that give it back by
+ *              sign extension
+ *   floats     sum and lost, 8 bytes each; NaN is one value; nothing is lost of what is not finite
+ */
+
+static unsigned int_bytes(weir_i128 v)
+{
+	unsigned n;
+
+	if (v == 0)
+		return 0;
+	for (n = 1; n < 16 && (v < -128 || v > 127); n++)
+		v >>= 8;
+	return n;
+}
+
+static void int_save(const struct weir_agg *a, const void *state, struct weir_out *o)
+{
+	const struct sum_int *s = state;
+	weir_i128 sum = s->sum;
+	unsigned n = int_bytes(sum);
+
+	(void)a;
+	weir_out_varint(o, s->count);
+	if (s->count == 0)
+		return;
+	weir_out_u8(o, (uint8_t)n);
+	weir_out_put(o, &sum, n);
+}
+
+/* A sum of count numbers: so bounded, no addition to it can overflow. */
+static bool int_sum_fine(weir_i128 sum, uint64_t count)
+{
+	return sum <= (weir_i128)count * INT64_MAX && sum >= (weir_i128)count * INT64_MIN;
+}
+
+static int int_load(const struct weir_agg *a, struct weir_slab *slab, void *state,
+		    struct weir_reader *r)
+{
+	struct sum_int *s = state;
+	weir_i128 sum = 0;
+	uint64_t count;
+	const uint8_t *p;
+	unsigned n;
+
+	(void)a;
+	(void)slab;
+	if (!weir__agg_count_load(r, &count))
+		return WEIR_E_CORRUPT;
+	if (count == 0)
+		return 0;
+	n = weir_read_u8(r);
+	p = weir_read(r, n);
+	if (!p || n > 16)
+		return WEIR_E_CORRUPT;
+	if (n && p[n - 1] & 0x80)
+		sum = -1;
+	memcpy(&sum, p, n);
+	if (int_bytes(sum) != n || !int_sum_fine(sum, count))
+		return WEIR_E_CORRUPT;
+	s->sum = sum;
+	s->count = count;
+	return 0;
+}
+
+static void f64_save(const struct weir_agg *a, const void *state, struct weir_out *o)
+{
+	const struct sum_f64 *s = state;
+	uint64_t sum, lost = 0;
+
+	(void)a;
+	weir_out_varint(o, s->count);
+	if (s->count == 0)
+		return;
+	memcpy(&sum, &s->sum, 8);
+	if (s->sum != s->sum)
+		sum = F64_NAN;
+	if (__builtin_isfinite(s->sum))
+		memcpy(&lost, &s->lost, 8);
+	weir_out_u64(o, sum);
+	weir_out_u64(o, lost);
+}
+
+static int f64_load(const struct weir_agg *a, struct weir_slab *slab, void *state,
+		    struct weir_reader *r)
+{
+	struct sum_f64 *s = state, in = {0};
+	uint64_t sum, lost;
+
+	(void)a;
+	(void)slab;
+	if (!weir__agg_count_load(r, &in.count))
+		return WEIR_E_CORRUPT;
+	if (in.count == 0)
+		return 0;
+	sum = weir_read_u64(r);
+	lost = weir_read_u64(r);
+	memcpy(&in.sum, &sum, 8);
+	memcpy(&in.lost, &lost, 8);
+	if (r->bad || (in.sum != in.sum && sum != F64_NAN))
+		return WEIR_E_CORRUPT;
+	if (__builtin_isfinite(in.sum) ? !__builtin_isfinite(in.lost) : lost != 0)
+		return WEIR_E_CORRUPT;
+	*s = in;
+	return 0;
+}
+
+#define SUM(what, fn)                                                                              \
+	static const struct weir_agg_class what##_##fn = {                                         \
+		.update = what##_update,                                                           \
+		.merge = what##_merge,                                                             \
+		.build = what##_##fn##_build,                                                      \
+		.save = what##_save,                                                               \
+		.load = what##_load,                                                               \
+		.name = #fn,                                                                       \
+	}
+
+SUM(int, sum);
+SUM(int, avg);
+SUM(f64, sum);
+SUM(f64, avg);
 
 int weir__agg_sum_init(struct weir_agg *a, const struct weir_agg_spec *spec)
 {
