@@ -64,6 +64,21 @@ int weir_decoder_new(const struct weir_decoder_spec *spec, struct weir_region *r
 /* Forget the position: a new file starts (header expected again, line 1). */
 void weir_decoder_restart(struct weir_decoder *d);
 
+/* Where a decoder is in its file: what another one needs to go on in the middle of it. */
+struct weir_decoder_place {
+	uint64_t line;
+	uint64_t record, skip_bytes; /* raw: records seen; bytes left of one that was too large */
+	bool at_start; /* a byte order mark may come */
+	bool skipping; /* text: inside a record that was too long */
+	bool headed; /* the head (csv header, raw head) is read */
+};
+
+void weir_decoder_place(const struct weir_decoder *d, struct weir_decoder_place *ret);
+/* Does the format have a head, which must be read again before the decoder is put behind it? */
+bool weir_decoder_has_head(const struct weir_decoder *d);
+/* After weir_decoder_restart(), and after the head was decoded when it has one and the place is behind it. */
+void weir_decoder_put_back(struct weir_decoder *d, const struct weir_decoder_place *p);
+
 /*
  * Decodes one record from [p, p+n). eof: no byte follows the window. mem: 8-byte aligned, cap bytes;
  * a record that does not fit there is a reject. The window may hold more than one record; call again

@@ -16,6 +16,7 @@ struct weir_source {
 	bool drains; /* has read ahead: asked to stop, it finishes what it holds and then sets ended */
 	bool stopping; /* set by the unit: take nothing new from outside */
 	bool ended; /* nothing will ever come again; set by the source */
+	bool cut; /* it ended because it was asked to stop: a later run goes on behind this place */
 	bool timed; /* records carry event times */
 	int64_t watermark; /* no later record has a time at or below; set by the source */
 	int64_t lateness_ns;

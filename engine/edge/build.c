@@ -25,6 +25,7 @@ static struct weir_conn_env conn_env(const struct weir_engine *e, const struct w
 		.instance = env->instance,
 		.instances = env->instances,
 		.fresh = e->opt.fresh,
+		.epochs = env->epochs,
 	};
 }
 

@@ -22,6 +22,7 @@ struct weir_conn_env {
 	int rejects_port;
 	uint32_t instance, instances;
 	bool fresh; /* sinks may replace the results of an earlier run */
+	bool epochs; /* there are epochs: what is taken becomes durable later */
 };
 
 /* Set node->cls and node->op; node->task, port, port_count are there. 0 or a code. */
@@ -33,6 +34,7 @@ int weir_source_file_open(struct weir_node *n, const struct weir_conn_env *env);
 int weir_source_memory_open(struct weir_node *n, const struct weir_conn_env *env);
 int weir_source_tcp_open(struct weir_node *n, const struct weir_conn_env *env);
 int weir_source_nexmark_open(struct weir_node *n, const struct weir_conn_env *env);
+int weir_source_http_open(struct weir_node *n, const struct weir_conn_env *env);
 int weir_sink_file_open(struct weir_node *n, const struct weir_conn_env *env);
 int weir_sink_stdout_open(struct weir_node *n, const struct weir_conn_env *env);
 int weir_sink_tcp_open(struct weir_node *n, const struct weir_conn_env *env);
@@ -41,7 +43,8 @@ int weir_sink_blackhole_open(struct weir_node *n, const struct weir_conn_env *en
 /* Fills what all sources share from the step. */
 void weir_source_setup(struct weir_source *s, const struct weir_conn_env *env);
 
-/* Address a tcp source really listens on (port 0 asks for any), "" for others. */
+/* Address a tcp or http source really listens on (port 0 asks for any), "" for others. */
 const char *weir_source_address(const struct weir_node *n);
+const char *weir_source_http_address(const struct weir_node *n);
 
 #endif
