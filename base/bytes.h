@@ -14,6 +14,8 @@
 
 #include "base/mem.h"
 
+#define WEIR_OUT_TEXT_MAX ((1u << 30) - 1) /* what weir_out_text() takes */
+
 struct weir_out_chunk {
 	struct weir_out_chunk *next;
 	uint32_t used, cap;

@@ -4,8 +4,6 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
-#define HASH_NULL UINT64_C(0x6e756c6c)
-
 uint64_t weir_hash_text(struct weir_str s)
 {
 	return XXH3_64bits(s.p, s.n);
@@ -29,7 +27,7 @@ static uint64_t field_hash(uint64_t h, const struct weir_frame *f, const struct 
 	uint64_t slot = weir_slot(f, s, i);
 
 	if (weir_null(f, s, i))
-		return weir_hash_mix(h ^ HASH_NULL);
+		return weir_hash_mix(h ^ WEIR_KEYHASH_NULL);
 	switch (s->field[i].type.type) {
 	case WEIR_STRING:
 	case WEIR_BYTES:

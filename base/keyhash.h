@@ -15,6 +15,7 @@
 
 #define WEIR_KEY_GROUPS 4096u
 #define WEIR_KEYHASH_SEED UINT64_C(0x9e3779b97f4a7c15)
+#define WEIR_KEYHASH_NULL UINT64_C(0x6e756c6c)
 
 weir_inline uint64_t weir_hash_mix(uint64_t h)
 {

@@ -146,7 +146,7 @@ bool weir_agg_text_load(struct weir_agg_text *t, struct weir_slab *slab, struct 
 {
 	struct weir_str s = weir_read_text(r);
 
-	if (r->bad || s.n > WEIR_AGG_TEXT_MAX)
+	if (r->bad || s.n > WEIR_OUT_TEXT_MAX)
 		return false;
 	weir_agg_text_set(t, slab, s);
 	return true;

@@ -90,8 +90,6 @@ uint64_t weir_f64_unrank(int64_t rank);
 /* Can a value of a fixed-size type have this rank? For bytes that nobody vouches for. */
 bool weir_agg_rank_fine(struct weir_typeinfo type, int64_t rank, bool nan_low);
 
-#define WEIR_AGG_TEXT_MAX ((1u << 30) - 1) /* bytes of a text from outside */
-
 /* Text that a state owns: grows in its slab. All zeroes is none. */
 struct weir_agg_text {
 	char *p;

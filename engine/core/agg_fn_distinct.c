@@ -288,7 +288,7 @@ static bool text_values_load(struct weir_slab *slab, struct set *s, uint64_t n,
 	for (uint64_t i = 0; i < n; i++) {
 		struct weir_str v = weir_read_text(r);
 
-		if (r->bad || v.n > WEIR_AGG_TEXT_MAX || (i && weir_str_cmp(before, v) >= 0))
+		if (r->bad || v.n > WEIR_OUT_TEXT_MAX || (i && weir_str_cmp(before, v) >= 0))
 			return false;
 		text_add(s, slab, v, weir_hash_text(v));
 		before = v;

@@ -19,8 +19,10 @@ struct column {
 
 struct aggregate {
 	const struct weir_schema *in;
+	const struct weir_agg_spec *spec; /* of agg[] */
 	struct weir_evaluator *ev; /* NULL: all arguments are fields */
 	uint32_t column_count, agg_count;
+	uint32_t bytes; /* of a group of states */
 	struct column *column[2 * WEIR_AGGREGATES_MAX];
 	struct weir_agg agg[WEIR_AGGREGATES_MAX];
 	uint8_t bad[WEIR_BATCH_ROWS];
@@ -145,6 +147,66 @@ static const char *aggregate_build(void *ctx, const struct weir_window_result *r
 	return reason;
 }
 
+/* ---- states as bytes: one after the other ---- */
+
+static void aggregate_save(void *ctx, const void *state, struct weir_out *o)
+{
+	const struct aggregate *g = ctx;
+
+	for (uint32_t i = 0; i < g->agg_count; i++) {
+		const struct weir_agg *a = &g->agg[i];
+
+		a->cls->save(a, (const uint8_t *)state + a->offset, o);
+	}
+}
+
+static int aggregate_load(void *ctx, struct weir_slab *slab, void *state, struct weir_reader *r)
+{
+	const struct aggregate *g = ctx;
+
+	for (uint32_t i = 0; i < g->agg_count; i++) {
+		const struct weir_agg *a = &g->agg[i];
+		int code = a->cls->load(a, slab, (uint8_t *)state + a->offset, r);
+
+		if (code < 0) {
+			/* Those that are not loaded yet are empty: nothing to give back. */
+			aggregate_release(ctx, slab, state);
+			memset(state, 0, g->bytes);
+			return code;
+		}
+	}
+	return 0;
+}
+
+static void sign_arg(struct weir_buf *b, const char *text, struct weir_typeinfo type)
+{
+	weir_buf_json_str(b, weir_str_c(text));
+	weir_buf_char(b, ' ');
+	weir_window_sign_type(b, type, false);
+}
+
+static void aggregate_sign(void *ctx, struct weir_buf *b)
+{
+	const struct aggregate *g = ctx;
+
+	for (uint32_t i = 0; i < g->agg_count; i++) {
+		const struct weir_agg_spec *s = &g->spec[i];
+
+		weir_buf_lit(b, "aggregate ");
+		weir_buf_json_str(b, weir_str_c(s->name));
+		weir_buf_char(b, ' ');
+		weir_buf_lit(b, g->agg[i].cls->name);
+		weir_buf_char(b, '(');
+		if (s->arg)
+			sign_arg(b, s->arg, s->arg_type);
+		if (s->by) {
+			weir_buf_lit(b, ", ");
+			sign_arg(b, s->by, s->by_type);
+		}
+		weir_buf_lit(b, ")\n");
+	}
+}
+
 /* ---- set-up ---- */
 
 static void aggregate_fini(void *ctx)
@@ -230,10 +292,14 @@ int weir_aggregate_init(struct weir_node *n, const struct weir_op_env *env)
 		.rows = aggregate_rows,
 		.build = aggregate_build,
 		.fini = aggregate_fini,
+		.save = aggregate_save,
+		.load = aggregate_load,
+		.sign = aggregate_sign,
 		.ctx = g,
 	};
 
 	g->in = env->in;
+	g->spec = spec->agg;
 	for (uint32_t i = 0; i < spec->agg_count; i++) {
 		int r = agg_add(g, n, env, &spec->agg[i]);
 
@@ -245,5 +311,6 @@ int weir_aggregate_init(struct weir_node *n, const struct weir_op_env *env)
 		p.bytes += g->agg[i].size;
 		p.slab |= g->agg[i].slab;
 	}
+	g->bytes = p.bytes;
 	return weir_window_init(n, env, &spec->window, spec->key, spec->key_count, &p);
 }

@@ -25,6 +25,7 @@ struct top {
 	struct weir_evaluator *ev;
 	struct weir_expr *by;
 	const struct weir_vec *vec; /* of the batch at hand; not used for a field */
+	const char *by_text;
 	int field;
 	struct weir_typeinfo type;
 	uint32_t k;
@@ -48,8 +49,8 @@ static const uint8_t *top_prepare(void *ctx, const struct weir_frame *const *row
 }
 
 /* `by` of a lane: false when null. Text is left where it is. */
-static bool by_get(const struct top *o, const struct weir_frame *f, uint32_t lane,
-		   int64_t *ret_rank, struct weir_str *ret_text)
+weir_inline bool by_get(const struct top *o, const struct weir_frame *f, uint32_t lane,
+			int64_t *ret_rank, struct weir_str *ret_text)
 {
 	uint64_t slot;
 
@@ -221,6 +222,128 @@ static const char *top_build(void *ctx, const struct weir_window_result *r, uint
 	return NULL;
 }
 
+/*
+ * ---- bytes: varint number of records, then the records, best first ----
+ *
+ *   | event time, 8 bytes | varint length, payload of the frame | `by`: 8 bytes or a text |
+ *
+ * `by` is not there when it is a field. Of the frame's header only the time is kept: nothing else of it
+ * reaches a result, and it may differ between two ways to the same state.
+ */
+
+static void top_save(void *ctx, const void *state, struct weir_out *out)
+{
+	const struct top *o = ctx;
+	const struct top_state *s = state;
+
+	weir_out_varint(out, s->count);
+	for (uint32_t i = 0; i < s->count; i++) {
+		const struct kept *r = &s->kept[i];
+
+		weir_out_i64(out, r->frame->time_ns);
+		weir_out_text(out, (struct weir_str){(const char *)weir_payload(r->frame),
+						     r->frame->size - sizeof(*r->frame)});
+		if (o->field >= 0)
+			continue;
+		if (o->text)
+			weir_out_text(out, (struct weir_str){r->text.p, r->text.n});
+		else
+			weir_out_i64(out, r->rank);
+	}
+}
+
+/* r is zeroed; what it has got when this fails is in it. */
+static bool kept_load(const struct top *o, struct weir_slab *slab, struct kept *r,
+		      struct weir_reader *in)
+{
+	int64_t time_ns = weir_read_i64(in);
+	struct weir_str payload = weir_read_text(in), text;
+
+	if (in->bad || payload.n > WEIR_OUT_TEXT_MAX)
+		return false;
+	r->frame = weir_slab_alloc(slab, sizeof(*r->frame) + payload.n);
+	*r->frame = (struct weir_frame){.size = (uint32_t)(sizeof(*r->frame) + payload.n),
+					.kind = WEIR_FRAME_DATA,
+					.flags = WEIR_FRAME_F_TIMED,
+					.stream = o->in->stream,
+					.time_ns = time_ns};
+	memcpy(r->frame + 1, payload.p, payload.n);
+	if (weir_frame_check(r->frame, weir_frame_stride(r->frame), o->in) < 0)
+		return false;
+	if (o->field >= 0) {
+		if (!by_get(o, r->frame, 0, &r->rank, &text))
+			return false;
+		if (o->text)
+			weir_agg_text_set(&r->text, slab, text);
+		return true;
+	}
+	if (o->text)
+		return weir_agg_text_load(&r->text, slab, in);
+	r->rank = weir_read_i64(in);
+	return !in->bad && weir_agg_rank_fine(o->type, r->rank, !o->smallest);
+}
+
+/* Is the last record one that state_offer() would have left where it is? */
+static bool last_fits(const struct top *o, const struct top_state *s)
+{
+	const struct kept *r = &s->kept[s->count - 1];
+	struct weir_str text = {r->text.p, r->text.n};
+	int c;
+
+	if (s->count > 1) {
+		c = cmp_rank(o, r->rank, text, r - 1);
+		if (c < 0 || (c == 0 && cmp_frame(r->frame, r[-1].frame) < 0))
+			return false;
+	}
+	return s->count <= o->k || (o->ties && cmp_rank(o, r->rank, text, &s->kept[o->k - 1]) == 0);
+}
+
+static int top_load(void *ctx, struct weir_slab *slab, void *state, struct weir_reader *in)
+{
+	const struct top *o = ctx;
+	struct top_state *s = state;
+	uint64_t n = weir_read_varint(in);
+	bool fine = !in->bad && n <= weir_reader_left(in);
+
+	for (uint64_t i = 0; fine && i < n; i++) {
+		struct kept *r;
+
+		if (s->count == s->cap)
+			state_grow(s, slab);
+		r = &s->kept[s->count];
+		memset(r, 0, sizeof(*r));
+		fine = kept_load(o, slab, r, in);
+		if (r->frame)
+			s->count++;
+		fine = fine && last_fits(o, s);
+	}
+	if (fine)
+		return 0;
+	top_release(ctx, slab, s);
+	return WEIR_E_CORRUPT;
+}
+
+static void top_sign(void *ctx, struct weir_buf *b)
+{
+	const struct top *o = ctx;
+
+	weir_buf_printf(b, "top %u %s%s by ", o->k, o->smallest ? "smallest" : "largest",
+			o->ties ? " ties" : "");
+	weir_buf_json_str(b, weir_str_c(o->by_text));
+	weir_buf_char(b, ' ');
+	weir_window_sign_type(b, o->type, false);
+	weir_buf_char(b, '\n');
+	for (unsigned i = 0; i < o->in->field_count; i++) {
+		const struct weir_field *f = &o->in->field[i];
+
+		weir_buf_lit(b, "field ");
+		weir_buf_json_str(b, weir_str_c(f->name));
+		weir_buf_char(b, ' ');
+		weir_window_sign_type(b, f->type, f->nullable);
+		weir_buf_char(b, '\n');
+	}
+}
+
 static void top_fini(void *ctx)
 {
 	struct top *o = ctx;
@@ -245,6 +368,9 @@ int weir_top_init(struct weir_node *n, const struct weir_op_env *env)
 		.rows = top_rows,
 		.build = top_build,
 		.fini = top_fini,
+		.save = top_save,
+		.load = top_load,
+		.sign = top_sign,
 		.ctx = o,
 	};
 	int r = weir_expr_compile(&xe, weir_str_c(spec->by), env->region, &o->by, &xerr);
@@ -252,6 +378,7 @@ int weir_top_init(struct weir_node *n, const struct weir_op_env *env)
 	if (r < 0)
 		return weir_err_set(&n->task->err, r, "step `%s`: by: %s", n->step_name, xerr.text);
 	o->in = env->in;
+	o->by_text = spec->by;
 	o->field = weir_expr_field(o->by);
 	o->type = weir_expr_type(o->by);
 	o->text = weir_type_is_text(o->type.type);

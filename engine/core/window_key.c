@@ -166,3 +166,118 @@ void weir_window_key_build(const struct weir_window_key *k, const void *entry,
 		}
 	}
 }
+
+/* ---- bytes: the null bits as a varint if any key is nullable, then the fields that are not null ---- */
+
+void weir_window_key_save(const struct weir_window_key *k, const void *entry, struct weir_out *o)
+{
+	uint64_t nulls = entry_nulls(k, entry);
+
+	if (k->null_at)
+		weir_out_varint(o, nulls);
+	for (uint32_t i = 0; i < k->count; i++) {
+		if (nulls >> i & 1)
+			continue;
+		if (weir_type_is_text(k->type[i]))
+			weir_out_text(o, entry_text(k, entry, i));
+		else
+			weir_out_put(o, (const uint8_t *)entry + k->at[i], 8);
+	}
+}
+
+static bool nulls_load(const struct weir_window_key *k, struct weir_reader *r, uint64_t *ret)
+{
+	uint64_t may = 0;
+
+	*ret = k->null_at ? weir_read_varint(r) : 0;
+	for (uint32_t i = 0; i < k->count; i++)
+		may |= (uint64_t)k->in->field[k->field[i]].nullable << i;
+	return !r->bad && !(*ret & ~may);
+}
+
+static bool text_load(struct weir_reader *r, struct weir_slab *slab, uint8_t *at, uint64_t *h)
+{
+	struct weir_str s = weir_read_text(r);
+	char *p;
+
+	if (r->bad || s.n > WEIR_OUT_TEXT_MAX)
+		return false;
+	*h = weir_hash_mix(*h ^ weir_hash_text(s));
+	p = weir_slab_alloc(slab, s.n);
+	memcpy(p, s.p, s.n);
+	s.p = p;
+	memcpy(at, &s, sizeof(s));
+	return true;
+}
+
+static bool slot_load(struct weir_reader *r, unsigned type, uint8_t *at, uint64_t *h)
+{
+	uint64_t slot = weir_read_u64(r);
+
+	if (r->bad || (type == WEIR_FLOAT64 && weir_hash_f64_slot(slot) != slot) ||
+	    (type == WEIR_BOOL && slot > 1))
+		return false;
+	*h = weir_hash_mix(*h ^ slot);
+	memcpy(at, &slot, 8);
+	return true;
+}
+
+/* Stops at the first field that is wrong; what it has made is in the entry. */
+static bool fields_load(const struct weir_window_key *k, struct weir_reader *r,
+			struct weir_slab *slab, uint8_t *entry, uint64_t *ret_hash)
+{
+	uint64_t nulls, h = WEIR_KEYHASH_SEED;
+
+	if (!nulls_load(k, r, &nulls))
+		return false;
+	if (k->null_at)
+		memcpy(entry + k->null_at, &nulls, 8);
+	for (uint32_t i = 0; i < k->count; i++) {
+		bool fine = true;
+
+		if (nulls >> i & 1)
+			h = weir_hash_mix(h ^ WEIR_KEYHASH_NULL);
+		else if (weir_type_is_text(k->type[i]))
+			fine = text_load(r, slab, entry + k->at[i], &h);
+		else
+			fine = slot_load(r, k->type[i], entry + k->at[i], &h);
+		if (!fine)
+			return false;
+	}
+	*ret_hash = h;
+	return true;
+}
+
+int weir_window_key_load(const struct weir_window_key *k, struct weir_reader *r,
+			 struct weir_slab *slab, void *entry)
+{
+	uint64_t want, h;
+
+	memcpy(&want, entry, 8);
+	if (fields_load(k, r, slab, entry, &h) && h == want)
+		return 0;
+	weir_window_key_release(k, slab, entry);
+	memset((uint8_t *)entry + 8, 0, k->bytes - 8);
+	return WEIR_E_CORRUPT;
+}
+
+void weir_window_sign_type(struct weir_buf *b, struct weir_typeinfo type, bool nullable)
+{
+	struct weir_field f = {.type = type, .nullable = nullable};
+
+	weir_buf_type(b, &f);
+}
+
+void weir_window_key_sign(const struct weir_window_key *k, struct weir_buf *b)
+{
+	weir_buf_lit(b, "key");
+	for (uint32_t i = 0; i < k->count; i++) {
+		const struct weir_field *f = &k->in->field[k->field[i]];
+
+		weir_buf_lit(b, i ? ", " : " ");
+		weir_buf_json_str(b, weir_str_c(f->name));
+		weir_buf_char(b, ' ');
+		weir_window_sign_type(b, f->type, f->nullable);
+	}
+	weir_buf_char(b, '\n');
+}

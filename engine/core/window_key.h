@@ -56,12 +56,17 @@ weir_inline bool weir_window_key_is_single(const void *entry, const void *frame,
 void weir_window_key_build(const struct weir_window_key *k, const void *entry,
 			   struct weir_builder *b);
 
-/* The key of an entry as bytes, and back into an entry whose hash is set and whose rest is zeroed. load: 0, or
- * WEIR_E_CORRUPT (also when the hash is not that of the key); nothing is left in the slab then. */
+/* The key of an entry as bytes (without the hash), and back into an entry whose hash is set and whose
+ * rest is zeroed. load: 0, or WEIR_E_CORRUPT (also when the hash is not that of the key): nothing is left
+ * in the slab then, and the key is zeroed. */
 void weir_window_key_save(const struct weir_window_key *k, const void *entry, struct weir_out *o);
 int weir_window_key_load(const struct weir_window_key *k, struct weir_reader *r,
 			 struct weir_slab *slab, void *entry);
-/* Equality for weir_table_find() with a key made by load(): weir_window_key_is_entry(). */
+/* Names and types of the fields, for signatures. Equality for weir_table_find() with a key made by load()
+ * is weir_window_key_is_entry(). */
 void weir_window_key_sign(const struct weir_window_key *k, struct weir_buf *b);
+
+/* A type in a signature: without the format of a timestamp, which does not change what is kept. */
+void weir_window_sign_type(struct weir_buf *b, struct weir_typeinfo type, bool nullable);
 
 #endif
