@@ -13,11 +13,14 @@ static uint32_t crc_byte(uint32_t crc, uint8_t b)
 	return crc;
 }
 
-static uint32_t crc_plain(uint32_t crc, const uint8_t *p, size_t n)
+uint32_t weir_crc32c_plain(uint32_t crc, const void *p, size_t n)
 {
+	const uint8_t *at = p;
+
+	crc = ~crc;
 	while (n--)
-		crc = crc_byte(crc, *p++);
-	return crc;
+		crc = crc_byte(crc, *at++);
+	return ~crc;
 }
 
 #if defined(__x86_64__)
@@ -41,12 +44,11 @@ __attribute__((target("sse4.2"))) static uint32_t crc_sse42(uint32_t crc, const 
 
 uint32_t weir_crc32c(uint32_t crc, const void *p, size_t n)
 {
-	crc = ~crc;
 #if defined(__x86_64__)
 	if (__builtin_cpu_supports("sse4.2"))
-		return ~crc_sse42(crc, p, n);
+		return ~crc_sse42(~crc, p, n);
 #endif
-	return ~crc_plain(crc, p, n);
+	return weir_crc32c_plain(crc, p, n);
 }
 
 struct weir_hash128 weir_hash128(const void *p, size_t n)

@@ -11,6 +11,7 @@
 #include "base/base.h"
 
 uint32_t weir_crc32c(uint32_t crc, const void *p, size_t n); /* start with 0 */
+uint32_t weir_crc32c_plain(uint32_t crc, const void *p, size_t n); /* without the instruction */
 
 struct weir_hash128 {
 	uint64_t lo, hi;
