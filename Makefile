@@ -60,7 +60,7 @@ endif
 CC := clang
 endif
 
-PKGS := hwloc yaml-0.1 libpcre2-8 libmicrohttpd jansson zlib libzstd
+PKGS := hwloc yaml-0.1 libpcre2-8 libmicrohttpd jansson zlib libzstd liburing
 ifeq ($(WITH_JEMALLOC),1)
 PKGS += jemalloc
 endif
@@ -120,7 +120,8 @@ STRESS_BIN := $(patsubst tests/%.c,$(B)/tests/%,$(sort $(wildcard tests/stress/*
 MODEL_BIN := $(patsubst tests/%.c,$(B)/tests/%,$(sort $(wildcard tests/model/test_*.c)))
 FUZZ_SRC := $(sort $(wildcard tests/fuzz/fuzz_*.c))
 REPLAY_BIN := $(patsubst tests/fuzz/%.c,$(B)/tests/fuzz/replay_%,$(FUZZ_SRC))
-TESTLIB_SRC := $(sort $(wildcard tests/lib/*.c))
+# iofault.c takes the place of libc calls: preloaded, never linked.
+TESTLIB_SRC := $(filter-out tests/lib/iofault.c,$(sort $(wildcard tests/lib/*.c)))
 
 .PHONY: all programs tests deps deps-test deps-bench run test check check-unit check-stress check-model \
 	check-fuzz check-e2e check-sql bench asan ubsan tsan coverage format format-check lint install \

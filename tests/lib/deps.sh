@@ -5,8 +5,8 @@
 set -eu
 
 build="gcc libc6-dev make pkg-config libhwloc-dev libjemalloc-dev libyaml-dev libpcre2-dev libxxhash-dev
-	libmicrohttpd-dev libjansson-dev zlib1g-dev libzstd-dev"
-test="libcmocka-dev python3 sqlite3 curl gzip zstd procps"
+	libmicrohttpd-dev libjansson-dev zlib1g-dev libzstd-dev liburing-dev libpq-dev"
+test="libcmocka-dev python3 sqlite3 curl gzip zstd procps postgresql"
 bench="g++ libdpdk-dev libck-dev libboost-dev libsimdjson-dev valgrind gnuplot-nox"
 # What lint and the sanitizers want; `make lint` and CI ask for it.
 lint="clang clang-format clang-tidy shellcheck mandoc gcovr git"

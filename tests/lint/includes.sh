@@ -28,5 +28,7 @@ only 'jemalloc' 'numa/arena_jemalloc.c'
 only 'yaml.h' 'engine/edge/yaml.c'
 only 'pcre2' 'engine/edge/regex.c'
 only 'microhttpd' 'engine/edge/metrics.c'
+only 'liburing' 'engine/edge/disk_uring.c'
+only 'libpq' 'engine/edge/postgres.c'
 only 'xxhash' 'base/keyhash.c'
 exit $bad
