@@ -11,42 +11,10 @@
 #include <unistd.h>
 
 #include "base/assert.h"
-#include "engine/edge/input_list.h"
+#include "engine/edge/input_impl.h"
 #include "engine/edge/output.h"
-#include "engine/edge/unpack.h"
 
 #define LOOK_NS (50 * WEIR_NS_PER_MS) /* between looks for new, cut or replaced files */
-
-struct weir_byte_input {
-	struct weir_input_list list;
-	enum weir_compression compression;
-	bool follow, from_fd;
-	uint32_t instance, instances;
-	size_t window_max;
-	struct weir_err failed;
-	char note[600];
-	bool noted;
-
-	uint32_t next; /* in the list */
-	const char *name;
-	char *fd_name;
-	int fd;
-	bool open, eof, again; /* again: the same name once more */
-	bool regular;
-	dev_t dev;
-	ino_t ino;
-	uint64_t looked_ns;
-
-	char *buf; /* window_max + WEIR_INPUT_CHUNK bytes */
-	size_t at, n;
-	uint64_t offset; /* of buf + at in the unpacked file */
-	uint64_t file_bytes, bytes;
-
-	struct weir_unpack *unpack;
-	char *packed; /* WEIR_INPUT_CHUNK bytes; [packed_at, packed_at + packed_n) wait */
-	size_t packed_at, packed_n;
-	bool packed_end;
-};
 
 static int fail(struct weir_byte_input *in, struct weir_err *err, int code, const char *what)
 {
@@ -103,7 +71,8 @@ int weir_input_open(const struct weir_input_options *o, struct weir_byte_input *
 	if (rc)
 		goto fail;
 	/* Aligned, so that raw frames in the window are. */
-	if (posix_memalign((void **)&in->buf, 4096, in->window_max + WEIR_INPUT_CHUNK)) {
+	if (posix_memalign((void **)&in->buf, 4096,
+			   WEIR__INPUT_PAST + in->window_max + WEIR_INPUT_CHUNK)) {
 		in->buf = NULL;
 		rc = -ENOMEM;
 	}
@@ -142,10 +111,12 @@ void weir_input_close(struct weir_byte_input *in)
 /* ---- going from file to file ---- */
 
 /* Files that appear later get their place by name: others may see them in another order. */
-static bool is_ours(const struct weir_byte_input *in, uint32_t i)
+bool weir__input_ours(const struct weir_byte_input *in, uint32_t i)
 {
 	uint32_t h = 2166136261u;
 
+	if (i < in->dealt)
+		return true;
 	if (!in->follow)
 		return i % in->instances == in->instance;
 	for (const char *p = in->list.name[i]; *p; p++)
@@ -156,7 +127,7 @@ static bool is_ours(const struct weir_byte_input *in, uint32_t i)
 /* Steps to our next file; false: there is none. */
 static bool has_next(struct weir_byte_input *in)
 {
-	while (in->next < in->list.count && !is_ours(in, in->next))
+	while (in->next < in->list.count && !weir__input_ours(in, in->next))
 		in->next++;
 	return in->next < in->list.count;
 }
@@ -195,7 +166,7 @@ static int open_unpack(struct weir_byte_input *in, struct weir_err *err)
 	return rc;
 }
 
-static int open_next(struct weir_byte_input *in, struct weir_err *err)
+int weir__input_open_next(struct weir_byte_input *in, struct weir_err *err)
 {
 	struct stat st;
 	int rc;
@@ -223,6 +194,7 @@ static int open_next(struct weir_byte_input *in, struct weir_err *err)
 		if (in->fd < 0)
 			return fail(in, err, -errno, "open");
 		in->next += !in->again;
+		in->opened += !in->again;
 		in->again = false;
 	}
 	in->open = true;
@@ -234,7 +206,8 @@ static int open_next(struct weir_byte_input *in, struct weir_err *err)
 	in->dev = st.st_dev;
 	in->ino = st.st_ino;
 	in->eof = false;
-	in->at = in->n = 0;
+	in->at = WEIR__INPUT_PAST;
+	in->n = 0;
 	in->offset = in->file_bytes = 0;
 	rc = open_unpack(in, err);
 	return rc ? rc : WEIR_INPUT_FILE;
@@ -293,6 +266,28 @@ static int at_growing_end(struct weir_byte_input *in, struct weir_err *err)
 
 /* ---- reading ---- */
 
+/* k bytes have come behind the window. */
+static void grew(struct weir_byte_input *in, size_t k)
+{
+	uint64_t pos = in->offset + in->n;
+
+	if (pos < WEIR__INPUT_PAST)
+		memcpy(in->head + pos, in->buf + in->at + in->n,
+		       WEIR_MIN(k, WEIR__INPUT_PAST - (size_t)pos));
+	in->n += k;
+}
+
+/* The window, and what was consumed last, to the front. */
+void weir__input_slide(struct weir_byte_input *in)
+{
+	size_t past = weir__input_past(in);
+
+	if (in->at == WEIR__INPUT_PAST)
+		return;
+	memmove(in->buf + WEIR__INPUT_PAST - past, in->buf + in->at - past, past + in->n);
+	in->at = WEIR__INPUT_PAST;
+}
+
 /* Up to room bytes: >0, 0 at the end, -EAGAIN: none now, or another code. */
 static ssize_t read_some(struct weir_byte_input *in, char *dst, size_t room)
 {
@@ -318,7 +313,7 @@ static int fill_plain(struct weir_byte_input *in, struct weir_err *err)
 	if (k < 0)
 		return fail(in, err, (int)k, "read");
 	if (k > 0) {
-		in->n += (size_t)k;
+		grew(in, (size_t)k);
 		return WEIR_INPUT_BYTES;
 	}
 	if (in->follow && in->regular)
@@ -348,7 +343,7 @@ static int fill_packed(struct weir_byte_input *in, struct weir_err *err)
 			     in->buf + in->at + in->n, &out_n, &why);
 	in->packed_at += in_n;
 	in->packed_n -= in_n;
-	in->n += out_n;
+	grew(in, out_n);
 	if (rc) {
 		weir_err_set(&in->failed, rc, "%s %s, near byte %llu", in->name, why.text,
 			     (unsigned long long)(in->file_bytes - in->packed_n));
@@ -368,6 +363,11 @@ static int fill_packed(struct weir_byte_input *in, struct weir_err *err)
 	return WEIR_INPUT_BYTES;
 }
 
+int weir__input_more(struct weir_byte_input *in, struct weir_err *err)
+{
+	return in->unpack ? fill_packed(in, err) : fill_plain(in, err);
+}
+
 int weir_input_fill(struct weir_byte_input *in, struct weir_err *err)
 {
 	in->noted = false;
@@ -382,7 +382,7 @@ int weir_input_fill(struct weir_byte_input *in, struct weir_err *err)
 		close_file(in);
 	}
 	if (!in->open)
-		return open_next(in, err);
+		return weir__input_open_next(in, err);
 	if (in->n >= in->window_max) {
 		weir_err_set(&in->failed, WEIR_E_LIMIT,
 			     "%s: the record at byte %llu is longer than %zu bytes", in->name,
@@ -391,13 +391,9 @@ int weir_input_fill(struct weir_byte_input *in, struct weir_err *err)
 			*err = in->failed;
 		return WEIR_E_LIMIT;
 	}
-	if (in->n == 0) {
-		in->at = 0;
-	} else if (in->window_max + WEIR_INPUT_CHUNK - in->at - in->n < WEIR_INPUT_CHUNK) {
-		memmove(in->buf, in->buf + in->at, in->n);
-		in->at = 0;
-	}
-	return in->unpack ? fill_packed(in, err) : fill_plain(in, err);
+	if (in->n == 0 || in->window_max + WEIR__INPUT_PAST < in->at + in->n)
+		weir__input_slide(in);
+	return weir__input_more(in, err);
 }
 
 void weir_input_window(const struct weir_byte_input *in, struct weir_input_window *ret)

@@ -30,6 +30,19 @@
  *          appear later are read too, and the one before then counts as complete; packed files
  *          there are read once. A file that was cut and has grown past the old place between two
  *          looks cannot be told from one that only grew (tail has the same blind spot).
+ * Place:   weir_input_freeze() writes where the next record begins, weir_input_restore() reads it in a later
+ *          process, and the reading goes on there:
+ *
+ *            weir_input_restore() for each part, in order
+ *            if (weir_input_reopen(in, &err) == WEIR_INPUT_FILE) {
+ *                    decode the head of the file, if its format has one
+ *                    weir_input_seek(in, &err);
+ *            }
+ *
+ *          The files that were listed are remembered by name, so an order or a share does not change when
+ *          files come and go; only names that are new since the last part are written. What was read
+ *          is compared with what is there by a hash of its first and of its last 4 KiB. Input that
+ *          cannot be put back (a descriptor, a named pipe) is read as it comes.
  * Memory:  own (malloc): one buffer of window_max + WEIR_INPUT_CHUNK bytes, one more when unpacking.
  * Errors:  0 or more is a state, negative a code with a sentence that names the file. An error stays.
  * Thread:  one input, one thread.
@@ -37,6 +50,7 @@
 #ifndef WEIR_ENGINE_EDGE_INPUT_H
 #define WEIR_ENGINE_EDGE_INPUT_H
 
+#include "base/bytes.h"
 #include "base/err.h"
 #include "engine/core/pipeline.h"
 
@@ -84,6 +98,21 @@ int weir_input_fill(struct weir_byte_input *in, struct weir_err *err);
 
 void weir_input_window(const struct weir_byte_input *in, struct weir_input_window *ret);
 void weir_input_consume(struct weir_byte_input *in, size_t n); /* n <= window's n */
+
+/* What is consumed is done with. */
+void weir_input_freeze(struct weir_byte_input *in, struct weir_out *o);
+/* The next freeze writes all names again. */
+void weir_input_touch(struct weir_byte_input *in);
+/* One part, before the first fill. WEIR_E_CORRUPT, -ENOMEM. The last part of several counts. */
+int weir_input_restore(struct weir_byte_input *in, struct weir_reader *r, struct weir_err *err);
+/* WEIR_INPUT_FILE: a file is open at its start. WEIR_INPUT_BYTES: go on with a fill. WEIR_E_CONFIG when the
+ * file is gone, WEIR_E_CORRUPT. */
+int weir_input_reopen(struct weir_byte_input *in, struct weir_err *err);
+/* To the place. WEIR_E_CONFIG with a sentence when the file is not the one that was read. */
+int weir_input_seek(struct weir_byte_input *in, struct weir_err *err);
+/* That sentence. why: "it ends inside its head". */
+int weir_input_changed(const struct weir_byte_input *in, struct weir_err *err, const char *why, ...)
+	weir_printf_like(3, 4);
 
 /* Name of the file being read ("" before the first). Valid until the next fill. */
 const char *weir_input_name(const struct weir_byte_input *in);

@@ -59,14 +59,12 @@ static int list_directory(struct weir_input_list *l, uint32_t old, struct weir_e
 		return weir_err_set(err, -errno, "cannot open %s: %s", l->path,
 				    weir_strerror(-errno));
 	while (!rc && (e = readdir(d))) {
-		size_t n = strlen(l->path);
 		struct stat st;
 		char *name;
 
 		if (e->d_name[0] == '.')
 			continue;
-		if (asprintf(&name, "%s%s%s", l->path, n && l->path[n - 1] == '/' ? "" : "/",
-			     e->d_name) < 0)
+		if (asprintf(&name, "%s%s", l->base, e->d_name) < 0)
 			name = NULL;
 		if (name && (stat(name, &st) || !S_ISREG(st.st_mode) || known(l, old, name))) {
 			free(name);
@@ -118,10 +116,25 @@ int weir_input_list_again(struct weir_input_list *l, struct weir_err *err)
 	return rc;
 }
 
+/* The part of the path that stands in all names as it is. */
+static char *base_of(const struct weir_input_list *l, bool directory)
+{
+	size_t n = strlen(l->path), k = l->several ? strcspn(l->path, "*?[\\") : n;
+	char *base;
+
+	if (directory)
+		return asprintf(&base, "%s%s", l->path, n && l->path[n - 1] == '/' ? "" : "/") < 0
+			       ? NULL
+			       : base;
+	while (l->several && k && l->path[k - 1] != '/')
+		k--;
+	return strndup(l->path, k);
+}
+
 int weir_input_list_open(struct weir_input_list *l, const char *path, bool may_be_empty,
 			 struct weir_err *err)
 {
-	struct stat st;
+	struct stat st = {0};
 	int rc;
 
 	memset(l, 0, sizeof(*l));
@@ -138,7 +151,10 @@ int weir_input_list_open(struct weir_input_list *l, const char *path, bool may_b
 			return weir_err_set(err, rc, "cannot open %s: %s", path, weir_strerror(rc));
 		}
 	}
-	if (l->several)
+	l->base = base_of(l, S_ISDIR(st.st_mode));
+	if (!l->base)
+		rc = out_of_memory(err);
+	else if (l->several)
 		rc = weir_input_list_again(l, err);
 	else
 		rc = add(l, strdup(path), S_ISREG(st.st_mode) ? (uint64_t)st.st_size : 0, err);
@@ -149,11 +165,27 @@ int weir_input_list_open(struct weir_input_list *l, const char *path, bool may_b
 	return rc;
 }
 
-void weir_input_list_close(struct weir_input_list *l)
+void weir_input_list_clear(struct weir_input_list *l)
 {
 	for (uint32_t i = 0; i < l->count; i++)
 		free(l->name[i]);
+	l->count = 0;
+}
+
+int weir_input_list_put(struct weir_input_list *l, struct weir_str rest, struct weir_err *err)
+{
+	char *name;
+
+	if (asprintf(&name, "%s%.*s", l->base, (int)rest.n, rest.p) < 0)
+		name = NULL;
+	return add(l, name, 0, err);
+}
+
+void weir_input_list_close(struct weir_input_list *l)
+{
+	weir_input_list_clear(l);
 	free(l->name);
+	free(l->base);
 	free(l->path);
 	memset(l, 0, sizeof(*l));
 }

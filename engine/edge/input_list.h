@@ -9,9 +9,11 @@
 #define WEIR_ENGINE_EDGE_INPUT_LIST_H
 
 #include "base/err.h"
+#include "base/str.h"
 
 struct weir_input_list {
 	char *path;
+	char *base; /* what all names begin with: the path of a file, the directory and a slash */
 	bool several; /* a directory or pattern: more may appear */
 	char **name;
 	uint32_t count, cap;
@@ -24,6 +26,9 @@ int weir_input_list_open(struct weir_input_list *l, const char *path, bool may_b
 			 struct weir_err *err);
 /* Adds files that were not there before. 0, or -errno. */
 int weir_input_list_again(struct weir_input_list *l, struct weir_err *err);
+/* Empties the list; then adds names (without the base) in the order they shall have. -ENOMEM. */
+void weir_input_list_clear(struct weir_input_list *l);
+int weir_input_list_put(struct weir_input_list *l, struct weir_str rest, struct weir_err *err);
 void weir_input_list_close(struct weir_input_list *l);
 
 #endif

@@ -11,13 +11,15 @@ int weir_records_init(struct weir_records *r, struct weir_node *n, const struct 
 		weir_region_array(env->region, const struct weir_schema *, s->stream_count);
 	const char **name = weir_region_array(env->region, const char *, s->stream_count);
 	int32_t *time_field = weir_region_array(env->region, int32_t, s->stream_count);
-	struct weir_decoder_spec spec = {.format = s->format,
-					 .csv = s->csv,
-					 .stream_count = s->stream_count,
-					 .schema = schema,
-					 .stream_name = name,
-					 .type_field = s->type_field,
-					 .time_field = time_field};
+	struct weir_decoder_spec *spec = &r->decoder_spec;
+
+	*spec = (struct weir_decoder_spec){.format = s->format,
+					   .csv = s->csv,
+					   .stream_count = s->stream_count,
+					   .schema = schema,
+					   .stream_name = name,
+					   .type_field = s->type_field,
+					   .time_field = time_field};
 
 	if (s->stream_count > WEIR_STREAMS_MAX)
 		return weir_err_set(&n->task->err, WEIR_E_LIMIT,
@@ -30,14 +32,24 @@ int weir_records_init(struct weir_records *r, struct weir_node *n, const struct 
 		if (s->time_field >= 0)
 			time_field[i] = weir_schema_find(
 				schema[i], weir_str_c(schema[0]->field[s->time_field].name));
-		spec.want[i] = step->port[i].uses > 0;
+		spec->want[i] = step->port[i].uses > 0;
 	}
 	r->spec = s;
 	r->stream_count = s->stream_count;
 	r->policy = step->on_error;
 	r->rejects_port = env->rejects_port;
 	weir_source_setup(&r->source, env);
-	return weir_decoder_new(&spec, env->region, &r->decoder, &n->task->err);
+	r->decoder = weir_records_decoder(r, n, env->region);
+	return r->decoder ? 0 : n->task->err.code;
+}
+
+struct weir_decoder *weir_records_decoder(struct weir_records *r, struct weir_node *n,
+					  struct weir_region *region)
+{
+	struct weir_decoder *d = NULL;
+
+	weir_decoder_new(&r->decoder_spec, region, &d, &n->task->err);
+	return d;
 }
 
 /* 0: handled, 1: no room, <0: stop. */

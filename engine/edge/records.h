@@ -13,6 +13,7 @@ struct weir_records {
 	struct weir_source source; /* first: node->op of every source begins with it */
 	const struct weir_source_spec *spec;
 	struct weir_decoder *decoder;
+	struct weir_decoder_spec decoder_spec;
 	enum weir_on_error policy;
 	int rejects_port;
 	uint32_t stream_count; /* stream i goes to port i */
@@ -21,6 +22,11 @@ struct weir_records {
 
 /* Decoder and shared parts from the step. */
 int weir_records_init(struct weir_records *r, struct weir_node *n, const struct weir_conn_env *env);
+
+/* One more decoder like the first: sources that read several inputs at once need one for each. NULL: n's
+ * task->err says why. */
+struct weir_decoder *weir_records_decoder(struct weir_records *r, struct weir_node *n,
+					  struct weir_region *region);
 
 enum weir_records_end {
 	WEIR_RECORDS_BUDGET = 1, /* the run's rows are used up, or a port is full */

@@ -7,6 +7,8 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
+#include "base/checksum.h"
+#include "engine/core/source_state.h"
 #include "engine/edge/input.h"
 #include "engine/edge/records.h"
 
@@ -21,7 +23,16 @@ struct source_memory {
 	size_t frames, frame_cap;
 	/* Event times go on from round to round, so that a repeated stream is one long stream. */
 	int64_t first_ns, last_ns, shift_ns; /* last_ns: of this round */
+	uint64_t round; /* from 0 */
+	struct weir_hash128 hash; /* of the input */
+	struct weir_decoder_place place; /* restored */
+	bool put_back; /* there is something to go back to */
 };
+
+static size_t file_start(const struct source_memory *o, uint32_t file)
+{
+	return file ? WEIR_ALIGN_UP(o->file_end[file - 1], (size_t)8) : 0;
+}
 
 static int append(struct source_memory *o, const char *p, size_t n, struct weir_err *err)
 {
@@ -82,7 +93,7 @@ static int read_all(struct source_memory *o, struct weir_byte_input *in, struct 
 static int index_raw(struct weir_node *n, struct source_memory *o)
 {
 	for (uint32_t file = 0; file < o->files; file++) {
-		size_t at = file ? WEIR_ALIGN_UP(o->file_end[file - 1], (size_t)8) : 0;
+		size_t at = file_start(o, file);
 
 		weir_decoder_restart(o->r.decoder);
 		for (;;) {
@@ -149,6 +160,7 @@ static int run_raw(struct weir_node *n, struct source_memory *o)
 			return 1;
 		}
 		o->loops_left--;
+		o->round++;
 		o->at = 0;
 		r = shift_time(n, o);
 		if (r < 0)
@@ -191,6 +203,7 @@ static int source_memory_run(struct weir_node *n)
 			return 1;
 		}
 		o->loops_left--;
+		o->round++;
 		o->file = 0;
 		o->at = 0;
 		weir_decoder_restart(o->r.decoder);
@@ -205,7 +218,7 @@ static int source_memory_run(struct weir_node *n)
 	if (r == WEIR_RECORDS_MORE) {
 		o->file++;
 		if (o->file < o->files) {
-			o->at = WEIR_ALIGN_UP(end, (size_t)8);
+			o->at = file_start(o, o->file);
 			weir_decoder_restart(o->r.decoder);
 		}
 	}
@@ -221,8 +234,145 @@ static void source_memory_fini(struct weir_node *n)
 		munmap(o->data, o->cap);
 }
 
+/* ---- state ---- */
+
+static void note_input(struct source_memory *o)
+{
+	o->hash = weir_hash128_chain(weir_hash128(o->data, o->size),
+				     weir_hash128(o->file_end, o->files * sizeof(*o->file_end)));
+}
+
+static void source_memory_freeze(struct weir_node *n, struct weir_out *out)
+{
+	const struct source_memory *o = n->op;
+	struct weir_decoder_place place;
+
+	weir_source_put(&o->r.source, out);
+	weir_out_u64(out, o->hash.lo);
+	weir_out_u64(out, o->hash.hi);
+	weir_out_varint(out, o->round);
+	weir_out_varint(out, o->file);
+	weir_out_varint(out, o->at);
+	weir_decoder_place(o->r.decoder, &place);
+	weir_source_place_put(out, &place);
+}
+
+static int source_memory_restore(struct weir_node *n, struct weir_restore *r)
+{
+	struct source_memory *o = n->op;
+	int rc = weir_source_get(n, r);
+	struct weir_hash128 hash;
+	uint64_t file, at;
+
+	if (rc)
+		return rc;
+	hash.lo = weir_read_u64(&r->in);
+	hash.hi = weir_read_u64(&r->in);
+	o->round = weir_read_varint(&r->in);
+	file = weir_read_varint(&r->in);
+	at = weir_read_varint(&r->in);
+	weir_source_place_get(&r->in, &o->place);
+	if (r->in.bad || weir_reader_left(&r->in))
+		return weir_source_damaged(n, "no place in the input");
+	if (!weir_hash128_eq(hash, o->hash))
+		return weir_err_set(
+			&n->task->err, WEIR_E_CONFIG,
+			"step `%s`: the input %s is not the one that was read: put that "
+			"one back, or start over with --fresh",
+			n->step_name, o->r.spec->path);
+	if (o->r.spec->format == WEIR_FORMAT_RAW
+		    ? file != 0 || at > o->frames
+		    : file > o->files || (file < o->files && (at > o->file_end[file] ||
+							      at < file_start(o, (uint32_t)file))))
+		return weir_source_damaged(n, "a place outside of the input");
+	o->file = (uint32_t)file;
+	o->at = at;
+	o->put_back = true;
+	return 0;
+}
+
+/* Frames of this round that were emitted have its times, the others still those of the round before. */
+static int shift_back(struct weir_node *n, struct source_memory *o)
+{
+	int64_t all, before;
+
+	if (!o->r.source.timed || o->round == 0 || o->frames == 0)
+		return 0;
+	if (__builtin_sub_overflow(o->last_ns, o->first_ns, &o->shift_ns) ||
+	    __builtin_add_overflow(o->shift_ns, 1, &o->shift_ns) ||
+	    __builtin_mul_overflow(o->shift_ns, o->round, &all) ||
+	    __builtin_add_overflow(o->last_ns, all, &o->last_ns))
+		return weir_source_damaged(n, "a round that cannot be");
+	before = all - o->shift_ns;
+	for (size_t i = 0; i < o->frames; i++)
+		o->frame[i]->time_ns += i < o->at ? all : before;
+	return 0;
+}
+
+/* The columns of a csv file are found in its head again. */
+static int decode_back(struct weir_node *n, struct source_memory *o)
+{
+	struct weir_decoder_place at = {0};
+	size_t from = file_start(o, o->file), end = o->file_end[o->file];
+	struct weir_decoded d;
+
+	weir_decoder_restart(o->r.decoder);
+	while (o->place.headed && weir_decoder_has_head(o->r.decoder) && !at.headed) {
+		int r = weir_decode(o->r.decoder, o->data + from, end - from, true, NULL, 0, &d,
+				    &n->task->err);
+
+		if (r < 0)
+			return r;
+		if (d.kind == WEIR_DECODE_MORE)
+			return weir_source_damaged(n, "a head that is not there");
+		from += d.consumed;
+		weir_decoder_place(o->r.decoder, &at);
+	}
+	if (from > o->at)
+		return weir_source_damaged(n, "a place inside the head");
+	weir_decoder_put_back(o->r.decoder, &o->place);
+	return 0;
+}
+
+static int source_memory_restored(struct weir_node *n)
+{
+	struct source_memory *o = n->op;
+	uint64_t loops = WEIR_MAX(o->r.spec->loop, (uint64_t)1);
+
+	if (!o->put_back || o->r.source.ended)
+		return 0;
+	o->loops_left = loops > o->round ? loops - o->round : 1;
+	if (o->r.spec->format == WEIR_FORMAT_RAW)
+		return shift_back(n, o);
+	return o->file < o->files ? decode_back(n, o) : 0;
+}
+
+static void source_memory_sign(const struct weir_node *n, struct weir_buf *b)
+{
+	const struct source_memory *o = n->op;
+
+	weir_buf_printf(b, "memory %s",
+			o->r.spec->format == WEIR_FORMAT_CSV	 ? "csv"
+			: o->r.spec->format == WEIR_FORMAT_JSONL ? "jsonl"
+								 : "raw");
+	if (o->r.spec->format == WEIR_FORMAT_CSV && o->r.spec->csv.header)
+		weir_buf_lit(b, " header");
+}
+
+static const struct weir_state_ops source_memory_state = {
+	.freeze = source_memory_freeze,
+	.restore = source_memory_restore,
+	.restored = source_memory_restored,
+	.sign = source_memory_sign,
+};
+
 static const struct weir_op_class source_memory_class = {
-	.name = "memory", .run = source_memory_run, .fini = source_memory_fini, .source = true};
+	.name = "memory",
+	.run = source_memory_run,
+	.fini = source_memory_fini,
+	.source = true,
+	.state = &source_memory_state,
+};
 
 int weir_source_memory_open(struct weir_node *n, const struct weir_conn_env *env)
 {
@@ -249,6 +399,8 @@ int weir_source_memory_open(struct weir_node *n, const struct weir_conn_env *env
 		r = read_all(o, in, &n->task->err);
 		weir_input_close(in);
 	}
+	if (r == 0)
+		note_input(o); /* before times are shifted in it */
 	if (r == 0 && s->format == WEIR_FORMAT_RAW)
 		r = index_raw(n, o);
 	if (r < 0)

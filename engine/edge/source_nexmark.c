@@ -2,6 +2,7 @@
 /* source: nexmark, the built-in generator. Task i of n makes the blocks of 50 events i, i+n, ... */
 #include "engine/core/nexmark.h"
 
+#include "engine/core/source_state.h"
 #include "engine/edge/connector.h"
 #include "engine/edge/engine_impl.h"
 
@@ -73,8 +74,69 @@ static int source_nexmark_run(struct weir_node *n)
 	return s->rows != before || s->ended;
 }
 
+/* ---- state ---- */
+
+static void source_nexmark_freeze(struct weir_node *n, struct weir_out *out)
+{
+	const struct source_nexmark *o = n->op;
+
+	weir_source_put(&o->source, out);
+	weir_out_varint(out, o->next);
+	weir_out_u8(out, (uint8_t)o->in_block);
+	weir_out_i64(out, o->opt.base_time_ns);
+}
+
+static int source_nexmark_restore(struct weir_node *n, struct weir_restore *r)
+{
+	struct source_nexmark *o = n->op;
+	int rc = weir_source_get(n, r);
+	uint64_t since;
+
+	if (rc)
+		return rc;
+	o->next = weir_read_varint(&r->in);
+	o->in_block = weir_read_u8(&r->in);
+	/* A live stream goes on with the clock it began with. */
+	o->opt.base_time_ns = weir_read_i64(&r->in);
+	since = o->next - o->opt.first_event;
+	if (r->in.bad || weir_reader_left(&r->in) || o->next < o->opt.first_event ||
+	    since % BLOCK != o->in_block || since / BLOCK % r->instances != r->instance)
+		return weir_source_damaged(n, "no place in the stream");
+	return 0;
+}
+
+/* What event n looks like; how many there are, and how fast they come, may change. */
+static void source_nexmark_sign(const struct weir_node *n, struct weir_buf *b)
+{
+	const struct source_nexmark *o = n->op;
+	const struct weir_nexmark_options *p = &o->opt;
+
+	weir_buf_printf(
+		b,
+		"nexmark first %llu seed %llu per second %llu out of order %lld hot %u %u %u "
+		"region ",
+		(unsigned long long)p->first_event, (unsigned long long)p->seed,
+		(unsigned long long)p->events_per_second, (long long)p->out_of_order_ns,
+		p->hot_auction_ratio, p->hot_bidder_ratio, p->hot_seller_ratio);
+	weir_buf_json_str(b, weir_str_c(p->region));
+	if (p->live)
+		weir_buf_lit(b, " live");
+	else
+		weir_buf_printf(b, " from %lld", (long long)p->base_time_ns);
+}
+
+static const struct weir_state_ops source_nexmark_state = {
+	.freeze = source_nexmark_freeze,
+	.restore = source_nexmark_restore,
+	.sign = source_nexmark_sign,
+};
+
 static const struct weir_op_class source_nexmark_class = {
-	.name = "nexmark", .run = source_nexmark_run, .source = true};
+	.name = "nexmark",
+	.run = source_nexmark_run,
+	.source = true,
+	.state = &source_nexmark_state,
+};
 
 int weir_source_nexmark_open(struct weir_node *n, const struct weir_conn_env *env)
 {
