@@ -63,7 +63,7 @@ weir_inline bool weir_buggify(const char *name)
 	X(TIMER_LOST, "timers do not come back after a restart")                                   \
 	X(IO_ERROR_IGNORED, "a failed journal write is tried again and counted as written")        \
 	X(SUPER_ONE_COPY, "one valid copy of the superblock is believed")                          \
-	X(REPLAY_TWICE, "the first bundle after the base is applied twice")
+	X(REPLAY_SKIPS, "the newest bundle is left out when state is read back")
 
 enum weir_plant {
 #define WEIR_PLANT_X(name, text) WEIR_PLANT_##name,

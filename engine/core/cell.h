@@ -40,8 +40,18 @@ struct weir_cell_options {
 	uint64_t deadline_ns; /* default 10 s */
 	uint64_t
 		base_bytes; /* a base round is due when this much lies behind the last one; default 64 MiB */
-	uint64_t space_min; /* free bytes of the disk below which input stops; default 256 MiB */
-	bool fresh;
+	uint64_t space_min; /* free bytes of the disk below which input stops; default 64 MiB */
+	bool fresh; /* sinks replace what earlier runs left there */
+	bool accept_loss; /* steps whose state means something else now start empty */
+};
+
+/* What the owner knows at a step. */
+struct weir_cell_now {
+	uint64_t mono_ns;
+	int64_t wall_ns;
+	uint64_t output_bytes; /* that sinks hold for the open epoch */
+	uint64_t input_rows; /* that sources have emitted: while it stands still, epochs are rare */
+	bool stop; /* finish with one more epoch and without the end of the input */
 };
 
 /* What a task hands over for one epoch; made by weir_unit_take(). */
@@ -64,7 +74,7 @@ enum weir_job_kind {
 	WEIR_JOB_PREPARE,
 	WEIR_JOB_APPLY,
 	WEIR_JOB_CURSOR,
-	WEIR_JOB_FINISH
+	WEIR_JOB_FINISH,
 };
 
 /* Work for a sink; run with weir_job_run() in any thread, then given to weir_cell_job_done(). */
@@ -78,15 +88,15 @@ struct weir_job {
 	struct weir_err err;
 };
 
-struct weir_cell_sink; /* queue of one sink task */
-
 struct weir_cell {
 	/* read by the owner after each step */
 	uint64_t barrier; /* sources: the newest epoch whose barrier is due */
 	bool hold; /* sources: emit nothing */
+	bool space_low; /* because the disk is nearly full */
 	uint64_t round; /* tasks: base round to work on; 0: none */
 	size_t touch_bytes; /* per task and epoch */
 	uint64_t open, aligned, durable, covered;
+	bool ended; /* the input has ended, in this run or before it was opened */
 	bool finished; /* ended or stopped, everything is durable and applied */
 	uint64_t next_ns; /* call step() again at this time at the latest; 0: nothing is due */
 	uint32_t sink_count;
@@ -107,14 +117,15 @@ struct weir_cell {
 
 /* Step table of the newest bundle, before tasks are planned: fn may set what has to stay as it was (parallelism of
  * sources and sinks). 1: there is one, 0: new state directory, <0. */
-int weir_cell_recall(struct weir_journal *j,
+int weir_cell_recall(struct weir_journal *j, struct weir_bundle_head *scratch,
 		     int (*fn)(void *ctx, const struct weir_bundle_head *h, uint64_t epoch),
 		     void *ctx, struct weir_err *err);
 
 /*
  * Keeps everything it is given. Nodes of all units are built. Checks that steps with state still mean the same,
  * opens the sinks, replays the journal into the nodes, takes the fence. mem must be thread-safe. 0 or <0 with text
- * that names the step and what would help. ended: *c->finished is set when the pipeline had ended before.
+ * that names the step and what would help. c->finished is set when the pipeline had ended before and nothing is left
+ * to do.
  */
 int weir_cell_open(struct weir_cell *c, const struct weir_cell_options *opt,
 		   const struct weir_pipeline *p, const struct weir_tasks *tasks,
@@ -125,10 +136,8 @@ int weir_cell_open(struct weir_cell *c, const struct weir_cell_options *opt,
 /* Takes the report over (its outputs are moved, the report itself stays the caller's). */
 void weir_cell_report(struct weir_cell *c, struct weir_report *r);
 
-/* output_bytes: what sinks hold for the open epoch. stop: finish with one more epoch and without the end of the
- * input. 0 or <0: the pipeline must stop (text in err). */
-int weir_cell_step(struct weir_cell *c, uint64_t mono_ns, int64_t wall_ns, uint64_t output_bytes,
-		   bool stop, struct weir_err *err);
+/* Does what is due. 0 or <0: the pipeline must stop (text in err). */
+int weir_cell_step(struct weir_cell *c, const struct weir_cell_now *now, struct weir_err *err);
 
 /* Completions of the journal; waits up to wait_ns. 0 or <0. Then call weir_cell_step(). */
 int weir_cell_journal(struct weir_cell *c, uint64_t wait_ns, struct weir_err *err);
@@ -158,8 +167,11 @@ struct weir_state_change {
 	const char *step;
 	char text[200];
 };
-/* sign: text of each step of p (NULL: none). Writes at most cap changes; returns how many there are. */
-uint32_t weir_state_compare(const struct weir_bundle_head *then, const struct weir_pipeline *p,
-			    const char *const *sign, struct weir_state_change *ret, uint32_t cap);
+/* Step tables then and now; names of `then` once more as 0-terminated texts. Writes at most cap changes; returns how
+ * many there are. */
+uint32_t weir_state_compare(const struct weir_bundle_head *then, const struct weir_bundle_head *now,
+			    const char **then_name, struct weir_state_change *ret, uint32_t cap);
+/* The step table of an opened or about to be opened cell, for weir_state_compare(). */
+const struct weir_bundle_head *weir_cell_steps(const struct weir_cell *c);
 
 #endif

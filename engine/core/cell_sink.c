@@ -1,0 +1,437 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Outboxes: what an epoch gave for a sink is kept until the sink's own cursor says that it is in. */
+#include "engine/core/cell_int.h"
+#include "engine/core/freeze.h"
+
+const char *weir_guarantee_name(unsigned g)
+{
+	static const char *const name[] = {"?", "none", "at_least_once", "exactly_once"};
+
+	return g < WEIR_COUNT_OF(name) ? name[g] : name[0];
+}
+
+static uint32_t count_sinks(const struct weir_cell *c)
+{
+	uint32_t n = 0;
+
+	for (uint32_t t = 0; t < c->tasks->task_count; t++)
+		for (uint32_t i = 0; i < c->unit[t]->task.node_count; i++)
+			n += c->unit[t]->task.node[i].cls->sink != NULL;
+	return n;
+}
+
+void weir__cell_sinks_init(struct weir_cell *c)
+{
+	uint32_t n = 0;
+
+	c->sink_count = count_sinks(c);
+	c->own->sink = weir_region_array(c->region, struct cell_sink, c->sink_count);
+	for (uint32_t t = 0; t < c->tasks->task_count; t++) {
+		const struct weir_chain *chain = &c->tasks->chain[c->tasks->task_chain[t]];
+
+		for (uint32_t i = 0; i < c->unit[t]->task.node_count; i++) {
+			struct weir_node *node = &c->unit[t]->task.node[i];
+
+			if (!node->cls->sink)
+				continue;
+			c->own->sink[n] = (struct cell_sink){
+				.node = node, .step = node->step, .task = t - chain->first_task};
+			weir_out_init(&c->own->sink[n].collect, c->mem);
+			weir_out_init(&c->own->sink[n].state, c->mem);
+			n++;
+		}
+	}
+}
+
+struct cell_sink *weir__cell_sink_of(struct weir_cell *c, uint32_t step, uint32_t task)
+{
+	for (uint32_t i = 0; i < c->sink_count; i++)
+		if (c->own->sink[i].step == step && c->own->sink[i].task == task)
+			return &c->own->sink[i];
+	return NULL;
+}
+
+void weir__cell_sink_collect(struct weir_cell *c, uint32_t step, uint32_t task,
+			     struct weir_out *part)
+{
+	struct cell_sink *s = weir__cell_sink_of(c, step, task);
+
+	weir_assert(s);
+	weir_out_append(&s->collect, part);
+}
+
+static struct cell_output *output_new(struct weir_cell *c, struct cell_sink *s, uint64_t epoch,
+				      uint64_t prev, size_t bytes)
+{
+	struct cell_output *o = c->mem->alloc(c->mem->ctx, sizeof(*o) + bytes, 16);
+
+	/* I27: the outbox is an unbroken chain of epochs above the cursor. */
+	weir_assert(epoch > prev && (!s->newest || s->newest->epoch == prev));
+	o->epoch = epoch;
+	o->prev = prev;
+	o->bytes = bytes;
+	if (s->newest)
+		s->newest->next = o;
+	else
+		s->first = o;
+	s->newest = o;
+	s->waiting++;
+	s->waiting_bytes += bytes;
+	return o;
+}
+
+static void output_drop(struct weir_cell *c, struct cell_sink *s)
+{
+	struct cell_output *o = s->first;
+
+	s->first = o->next;
+	if (!s->first)
+		s->newest = NULL;
+	s->waiting--;
+	s->waiting_bytes -= o->bytes;
+	c->mem->free(c->mem->ctx, o, sizeof(*o) + o->bytes);
+}
+
+/* has: 0 no output, 1 output of this epoch, 2 an older part once more */
+static void sink_part(struct weir_cell *c, const struct cell_sink *s, uint64_t prev, uint8_t has,
+		      const void *p, size_t n, struct weir_out *bundle)
+{
+	struct weir_out part;
+
+	weir_out_init(&part, c->mem);
+	weir_out_u64(&part, prev);
+	weir_out_u64(&part, s->cursor);
+	weir_out_u8(&part, has);
+	weir_out_put(&part, p, n);
+	weir_bundle_part_put(bundle, WEIR_PART_SINK, s->step, s->task, &part);
+}
+
+static void sink_close(struct weir_cell *c, struct cell_sink *s, uint64_t epoch,
+		       struct weir_out *bundle, bool restate)
+{
+	struct cell_output *o;
+
+	if (s->collect.bytes) {
+		o = output_new(c, s, epoch, s->last, (size_t)s->collect.bytes);
+		weir_out_copy(&s->collect, o->data);
+		weir_out_fini(&s->collect);
+		sink_part(c, s, s->last, 1, o->data, o->bytes, bundle);
+		if (s->node->cls->state && s->node->cls->state->restore) {
+			weir_out_fini(&s->state);
+			weir_out_put(&s->state, o->data, o->bytes);
+		}
+		o->prepared = !s->node->cls->sink->prepare;
+		s->last = epoch;
+	} else if (restate && s->state.bytes) {
+		size_t n = (size_t)s->state.bytes;
+		uint8_t *p = c->mem->alloc(c->mem->ctx, n, 16);
+
+		weir_probe("cell.sink_restated");
+		weir_out_copy(&s->state, p);
+		sink_part(c, s, s->last, 2, p, n, bundle);
+		c->mem->free(c->mem->ctx, p, n);
+	} else {
+		sink_part(c, s, s->last, 0, NULL, 0, bundle);
+	}
+}
+
+void weir__cell_sinks_close(struct weir_cell *c, uint64_t epoch, struct weir_out *bundle,
+			    bool restate)
+{
+	for (uint32_t i = 0; i < c->sink_count; i++) {
+		sink_close(c, &c->own->sink[i], epoch, bundle, restate);
+		c->own->sink[i].said = c->own->sink[i].cursor;
+	}
+}
+
+bool weir__cell_sinks_prepared(const struct weir_cell *c, uint64_t epoch)
+{
+	for (uint32_t i = 0; i < c->sink_count; i++)
+		for (const struct cell_output *o = c->own->sink[i].first; o; o = o->next)
+			if (o->epoch <= epoch && !o->prepared)
+				return false;
+	return true;
+}
+
+/* The only door: what is not durable does not leave the cell (I7). */
+void weir__cell_release(struct weir_cell *c)
+{
+	uint64_t up_to = weir_planted(RELEASE_EARLY) ? c->aligned : c->durable;
+
+	weir_assert(up_to >= c->own->released);
+	c->own->released = up_to;
+}
+
+bool weir__cell_sinks_full(const struct weir_cell *c)
+{
+	for (uint32_t i = 0; i < c->sink_count; i++)
+		if (c->own->sink[i].waiting >= CELL_WAITING_MAX ||
+		    c->own->sink[i].waiting_bytes > c->opt.epoch_bytes * 4)
+			return true;
+	return false;
+}
+
+uint64_t weir__cell_sinks_need(const struct weir_cell *c)
+{
+	uint64_t need = UINT64_MAX;
+
+	for (uint32_t i = 0; i < c->sink_count; i++)
+		if (c->own->sink[i].first)
+			need = WEIR_MIN(need, c->own->sink[i].first->epoch);
+	return need;
+}
+
+bool weir__cell_sinks_done(const struct weir_cell *c, bool patient)
+{
+	for (uint32_t i = 0; i < c->sink_count; i++) {
+		const struct cell_sink *s = &c->own->sink[i];
+
+		if (s->busy || (s->first && (patient || !s->unknown)))
+			return false;
+	}
+	return true;
+}
+
+/* A sink without a cursor of its own has got more than the newest bundle says. */
+bool weir__cell_sinks_unsaid(const struct weir_cell *c)
+{
+	for (uint32_t i = 0; i < c->sink_count; i++) {
+		const struct cell_sink *s = &c->own->sink[i];
+
+		if (s->node->cls->sink->best < WEIR_GUARANTEE_EXACTLY_ONCE && s->said < s->cursor)
+			return true;
+	}
+	return false;
+}
+
+bool weir__cell_sinks_finished(const struct weir_cell *c)
+{
+	for (uint32_t i = 0; i < c->sink_count; i++)
+		if (c->own->sink[i].node->cls->sink->finish && !c->own->sink[i].finished)
+			return false;
+	return true;
+}
+
+/* ---- jobs ---- */
+
+static struct cell_output *unprepared(const struct cell_sink *s)
+{
+	struct cell_output *o = s->first;
+
+	while (o && o->prepared)
+		o = o->next;
+	return o;
+}
+
+static void job_of(struct weir_cell *c, struct cell_sink *s, enum weir_job_kind kind,
+		   const struct cell_output *o, struct weir_job *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	ret->kind = kind;
+	ret->node = s->node;
+	if (o)
+		ret->e = (struct weir_sink_epoch){.epoch = o->epoch,
+						  .prev = o->prev,
+						  .fence = weir_journal_fence(c->journal),
+						  .part = weir_reader_of(o->data, o->bytes)};
+	s->busy = kind;
+}
+
+bool weir_cell_job(struct weir_cell *c, uint32_t i, uint64_t mono_ns, struct weir_job *ret)
+{
+	struct cell_sink *s = &c->own->sink[i];
+	const struct cell_output *o = unprepared(s);
+
+	if (s->busy || s->retry_ns > mono_ns)
+		return false;
+	if (o) {
+		job_of(c, s, WEIR_JOB_PREPARE, o, ret);
+		return true;
+	}
+	o = s->first;
+	if (o && o->epoch <= c->own->released) {
+		weir_assert(o->epoch <= c->durable || weir_planted(RELEASE_EARLY)); /* I7 */
+		job_of(c, s, s->unknown ? WEIR_JOB_CURSOR : WEIR_JOB_APPLY, o, ret);
+		return true;
+	}
+	if (!o && c->own->ending && !c->own->count && !c->own->aligning && !s->finished &&
+	    s->node->cls->sink->finish) {
+		job_of(c, s, WEIR_JOB_FINISH, NULL, ret);
+		return true;
+	}
+	return false;
+}
+
+void weir_job_run(struct weir_job *job)
+{
+	const struct weir_sink_ops *ops = job->node->cls->sink;
+
+	switch (job->kind) {
+	case WEIR_JOB_PREPARE:
+		job->result = ops->prepare(job->node, &job->e, &job->err);
+		break;
+	case WEIR_JOB_APPLY:
+		job->result = ops->apply(job->node, &job->e, &job->err);
+		break;
+	case WEIR_JOB_CURSOR:
+		job->result = ops->cursor(job->node, &job->cursor, &job->err);
+		break;
+	default:
+		weir_assert(job->kind == WEIR_JOB_FINISH);
+		job->result = ops->finish(job->node, &job->err);
+		break;
+	}
+}
+
+static void later(struct cell_sink *s, uint64_t mono_ns)
+{
+	s->backoff_ns = WEIR_MIN(WEIR_MAX(s->backoff_ns * 2, CELL_RETRY_MIN_NS), CELL_RETRY_MAX_NS);
+	s->retry_ns = mono_ns + s->backoff_ns;
+}
+
+static void applied(struct weir_cell *c, struct cell_sink *s)
+{
+	weir_assert(s->cursor == s->first->prev); /* I25: one epoch after the other */
+	s->cursor = s->first->epoch;
+	s->unknown = false;
+	s->backoff_ns = s->retry_ns = 0;
+	output_drop(c, s);
+}
+
+static int cursor_read(struct weir_cell *c, struct cell_sink *s, uint64_t cursor,
+		       struct weir_err *err)
+{
+	if (cursor == s->first->epoch) {
+		weir_probe("cell.unknown_was_applied");
+		applied(c, s);
+		return 0;
+	}
+	if (cursor != s->first->prev)
+		return weir_err_set(err, WEIR_E_CORRUPT,
+				    "step `%s`: the sink's cursor is at epoch %llu, expected %llu "
+				    "or %llu: something else writes there, or it was set back",
+				    s->node->step_name, (unsigned long long)cursor,
+				    (unsigned long long)s->first->prev,
+				    (unsigned long long)s->first->epoch);
+	weir_probe("cell.unknown_was_not_applied");
+	s->unknown = false;
+	s->retry_ns = 0;
+	return 0;
+}
+
+int weir_cell_job_done(struct weir_cell *c, uint32_t i, uint64_t mono_ns,
+		       const struct weir_job *job, struct weir_err *err)
+{
+	struct cell_sink *s = &c->own->sink[i];
+
+	weir_assert(s->busy == job->kind);
+	s->busy = WEIR_JOB_NONE;
+	if (job->result < 0) {
+		*err = job->err;
+		return job->result;
+	}
+	if (job->result == WEIR_SINK_UNKNOWN) {
+		weir_probe("cell.unknown_outcome");
+		if (weir_planted(SINK_ASSUME) && job->kind == WEIR_JOB_APPLY) {
+			applied(c, s);
+			return 0;
+		}
+		s->unknown |= job->kind == WEIR_JOB_APPLY && !weir_planted(SINK_RETRY);
+		later(s, mono_ns);
+		return 0;
+	}
+	switch (job->kind) {
+	case WEIR_JOB_PREPARE:
+		unprepared(s)->prepared = true;
+		s->backoff_ns = s->retry_ns = 0;
+		return 0;
+	case WEIR_JOB_APPLY:
+		applied(c, s);
+		return 0;
+	case WEIR_JOB_CURSOR:
+		return cursor_read(c, s, job->cursor, err);
+	default:
+		s->finished = true;
+		return 0;
+	}
+}
+
+/* ---- start ---- */
+
+int weir__cell_sink_open(struct weir_cell *c, uint64_t fence, const struct cell_known *known,
+			 struct weir_err *err)
+{
+	for (uint32_t i = 0; i < c->sink_count; i++) {
+		struct cell_sink *s = &c->own->sink[i];
+		const struct weir_sink_ops *ops = s->node->cls->sink;
+		int r = 0;
+
+		s->cursor = known[i].epoch;
+		if (ops->open)
+			r = ops->open(s->node, fence, known[i].epoch, c->opt.fresh, &s->cursor,
+				      err);
+		if (r < 0)
+			return r;
+		if (ops->best < WEIR_GUARANTEE_EXACTLY_ONCE)
+			s->cursor = known[i].cursor; /* what it had for certain */
+		if (s->cursor > known[i].epoch)
+			return weir_err_set(err, WEIR_E_CORRUPT,
+					    "step `%s`: the sink has epoch %llu, the state "
+					    "directory only knows %llu: it is older than the sink "
+					    "(a backup?); `--fresh` starts over",
+					    s->node->step_name, (unsigned long long)s->cursor,
+					    (unsigned long long)known[i].epoch);
+		s->last = known[i].epoch;
+	}
+	return 0;
+}
+
+int weir__cell_sink_replay(struct weir_cell *c, struct cell_sink *s, uint64_t epoch, uint64_t prev,
+			   bool again, struct weir_reader in, struct weir_err *err)
+{
+	size_t n = weir_reader_left(&in);
+	struct cell_output *o;
+
+	if (s->node->cls->state && s->node->cls->state->restore) {
+		weir_out_fini(&s->state);
+		weir_out_put(&s->state, in.p, n);
+	}
+	if (again || epoch <= s->cursor)
+		return 0;
+	weir_probe("cell.outbox_replayed");
+	if (prev != (s->newest ? s->newest->epoch : s->cursor))
+		return weir_err_set(err, WEIR_E_CORRUPT,
+				    "step `%s`: the sink's cursor is at epoch %llu, the journal "
+				    "goes on from epoch %llu: the sink was set back (a restored "
+				    "backup?); `--fresh` starts over",
+				    s->node->step_name, (unsigned long long)s->cursor,
+				    (unsigned long long)prev);
+	o = output_new(c, s, epoch, prev, n);
+	memcpy(o->data, in.p, n);
+	o->prepared = true; /* it was, before the bundle was committed */
+	return 0;
+}
+
+void weir_cell_sink_info(const struct weir_cell *c, uint32_t i, struct weir_cell_sink_info *ret)
+{
+	const struct cell_sink *s = &c->own->sink[i];
+
+	*ret = (struct weir_cell_sink_info){.step = s->step,
+					    .task = s->task,
+					    .cursor = s->cursor,
+					    .waiting = s->waiting,
+					    .waiting_bytes = s->waiting_bytes,
+					    .unknown = s->unknown};
+}
+
+void weir__cell_sinks_fini(struct weir_cell *c)
+{
+	for (uint32_t i = 0; i < c->sink_count; i++) {
+		struct cell_sink *s = &c->own->sink[i];
+
+		while (s->first)
+			output_drop(c, s);
+		weir_out_fini(&s->collect);
+		weir_out_fini(&s->state);
+	}
+}
