@@ -60,7 +60,7 @@ endif
 CC := clang
 endif
 
-PKGS := hwloc yaml-0.1 libpcre2-8 libmicrohttpd jansson zlib libzstd liburing
+PKGS := hwloc yaml-0.1 libpcre2-8 libmicrohttpd jansson zlib libzstd liburing libpq
 ifeq ($(WITH_JEMALLOC),1)
 PKGS += jemalloc
 endif

@@ -23,7 +23,7 @@ weir $1 (variant $2, compiler $3)
   CFLAGS, CPPFLAGS and LDFLAGS are yours; config.mk is read when it exists.
 TEXT
 missing=""
-for p in hwloc yaml-0.1 libpcre2-8 libmicrohttpd jansson zlib libzstd liburing jemalloc; do
+for p in hwloc yaml-0.1 libpcre2-8 libmicrohttpd jansson zlib libzstd liburing libpq jemalloc; do
 	pkg-config --exists $p 2>/dev/null || missing="$missing $p"
 done
 [ -z "$missing" ] || echo "
