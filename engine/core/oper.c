@@ -1,11 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "engine/core/oper.h"
+#include "engine/core/oper_int.h"
 
 #include "base/assert.h"
 #include "base/buf.h"
-#include "engine/core/window_key.h"
-#include "state/slab.h"
-#include "state/table.h"
 
 #define TIMER_ROOM 16u /* records the writer can take when a timer fires */
 #define TIMER_BYTES_MAX (16u << 20) /* of all but one of them; matters for a huge record_max only */
@@ -18,39 +15,6 @@ _Static_assert(offsetof(struct weir_record, key_hash) == offsetof(struct weir_fr
 	       "same");
 _Static_assert((int)WEIR_VALUE_LIST == (int)WEIR_LIST && (int)WEIR_VALUE_BOOL == (int)WEIR_BOOL,
 	       "same");
-
-struct timer {
-	int64_t time_ns;
-	uint32_t entry;
-	uint32_t generation; /* of the key's entry; another one: the key was dropped */
-};
-
-struct weir_writer {
-	struct weir_context *context;
-	struct weir_port *port;
-	struct weir_builder b;
-	const struct weir_schema *schema;
-	uint32_t record_max;
-	bool begun;
-	bool in_timer;
-	bool same; /* the output has the schema of the input: records may be passed on */
-};
-
-struct weir_context {
-	struct weir_node *node;
-	const struct weir_operator *op;
-	const struct weir_schema *in;
-	void *self;
-	struct weir_window_key key;
-	struct weir_table table; /* entry: key, generation (8 bytes), state */
-	struct weir_slab slab;
-	uint32_t state_at;
-	uint32_t timer_bytes; /* scratch memory that must be free before a timer fires */
-	struct timer *heap; /* binary heap by (time, entry) */
-	uint32_t timers, timer_cap, generation;
-	int64_t watermark; /* that timers have been fired for */
-	struct weir_writer writer;
-};
 
 /* ---- schemas ---- */
 
@@ -267,132 +231,7 @@ static int host_pass(struct weir_writer *w, const struct weir_record *r)
 	return 1;
 }
 
-/* ---- state and timers ---- */
-
-static uint32_t find(struct weir_context *c, const struct weir_frame *f, uint64_t hash)
-{
-	if (!c->table.count)
-		return WEIR_TABLE_NONE;
-	return weir_table_find(&c->table, hash, weir_window_key_is_frame, f, &c->key);
-}
-
-static uint64_t hash_of(const struct weir_context *c, const struct weir_frame *f)
-{
-	return weir_key_hash(f, c->in, c->key.field, c->key.count);
-}
-
-static uint32_t find_or_add(struct weir_context *c, const struct weir_frame *f, int *ret_new)
-{
-	uint64_t hash = hash_of(c, f);
-	uint32_t at = find(c, f, hash);
-	uint64_t generation;
-
-	if (ret_new)
-		*ret_new = at == WEIR_TABLE_NONE;
-	if (at != WEIR_TABLE_NONE)
-		return at;
-	at = weir_table_insert(&c->table, hash);
-	weir_window_key_store(&c->key, f, &c->slab, weir_table_entry(&c->table, at));
-	generation = ++c->generation;
-	memcpy((uint8_t *)weir_table_entry(&c->table, at) + c->state_at - 8, &generation, 8);
-	return at;
-}
-
-static uint64_t entry_generation(const struct weir_context *c, uint32_t at)
-{
-	uint64_t g;
-
-	memcpy(&g, (uint8_t *)weir_table_entry(&c->table, at) + c->state_at - 8, 8);
-	return g;
-}
-
-static void *host_state(struct weir_context *c, const struct weir_record *r, int *ret_new)
-{
-	uint32_t at = find_or_add(c, (const struct weir_frame *)(const void *)r, ret_new);
-
-	return (uint8_t *)weir_table_entry(&c->table, at) + c->state_at;
-}
-
-static void drop_entry(struct weir_context *c, uint32_t at)
-{
-	uint64_t none = 0;
-
-	memcpy((uint8_t *)weir_table_entry(&c->table, at) + c->state_at - 8, &none, 8);
-	weir_window_key_release(&c->key, &c->slab, weir_table_entry(&c->table, at));
-	weir_table_remove(&c->table, at);
-}
-
-static void host_state_drop(struct weir_context *c, const struct weir_record *r)
-{
-	const struct weir_frame *f = (const struct weir_frame *)(const void *)r;
-	uint32_t at = find(c, f, hash_of(c, f));
-
-	if (at != WEIR_TABLE_NONE)
-		drop_entry(c, at);
-}
-
-static bool timer_before(const struct timer *a, const struct timer *b)
-{
-	if (a->time_ns != b->time_ns)
-		return a->time_ns < b->time_ns;
-	return a->generation < b->generation;
-}
-
-static void timer_up(struct timer *h, uint32_t i)
-{
-	while (i > 0 && timer_before(&h[i], &h[(i - 1) / 2])) {
-		struct timer t = h[i];
-
-		h[i] = h[(i - 1) / 2];
-		h[(i - 1) / 2] = t;
-		i = (i - 1) / 2;
-	}
-}
-
-static void timer_down(struct timer *h, uint32_t n, uint32_t i)
-{
-	for (;;) {
-		uint32_t least = i, l = 2 * i + 1;
-		struct timer t;
-
-		if (l < n && timer_before(&h[l], &h[least]))
-			least = l;
-		if (l + 1 < n && timer_before(&h[l + 1], &h[least]))
-			least = l + 1;
-		if (least == i)
-			return;
-		t = h[i];
-		h[i] = h[least];
-		h[least] = t;
-		i = least;
-	}
-}
-
-static void host_set_timer(struct weir_context *c, const struct weir_record *r, int64_t time_ns)
-{
-	const struct weir_mem *mem = c->node->task->mem;
-	uint32_t at = find_or_add(c, (const struct weir_frame *)(const void *)r, NULL);
-
-	if (c->timers == c->timer_cap) {
-		uint32_t cap = c->timer_cap ? c->timer_cap * 2 : 256;
-		struct timer *h = mem->alloc(mem->ctx, sizeof(*h) * cap, 16);
-
-		if (c->heap) {
-			memcpy(h, c->heap, sizeof(*h) * c->timers);
-			mem->free(mem->ctx, c->heap, sizeof(*h) * c->timer_cap);
-		}
-		c->heap = h;
-		c->timer_cap = cap;
-	}
-	c->heap[c->timers] = (struct timer){
-		.time_ns = time_ns, .entry = at, .generation = (uint32_t)entry_generation(c, at)};
-	timer_up(c->heap, c->timers++);
-}
-
-static int64_t host_watermark(struct weir_context *c)
-{
-	return c->watermark;
-}
+/* ---- calls ---- */
 
 static void host_fail(struct weir_context *c, const char *text)
 {
@@ -412,10 +251,10 @@ static const struct weir_host host = {
 	.set_text = host_set_text,
 	.emit = host_emit,
 	.pass = host_pass,
-	.state = host_state,
-	.state_drop = host_state_drop,
-	.set_timer = host_set_timer,
-	.watermark = host_watermark,
+	.state = weir_oper_state,
+	.state_drop = weir_oper_state_drop,
+	.set_timer = weir_oper_set_timer,
+	.watermark = weir_oper_watermark,
 	.fail = host_fail,
 };
 
@@ -431,7 +270,7 @@ static int fire(struct weir_context *c, int64_t watermark)
 {
 	c->watermark = WEIR_MAX(c->watermark, watermark);
 	while (c->timers && c->heap[0].time_ns <= watermark) {
-		struct timer t = c->heap[0], *h = c->heap;
+		struct timer t = c->heap[0];
 		bool live;
 		uint32_t cap;
 
@@ -439,18 +278,9 @@ static int fire(struct weir_context *c, int64_t watermark)
 		    !weir_port_claim(c->writer.port, c->timer_bytes, &cap))
 			return 0;
 		c->writer.begun = false;
-		h[0] = h[--c->timers];
-		timer_down(h, c->timers, 0);
-		/* The same time again for the same key counts once. */
-		while (c->timers && h[0].time_ns == t.time_ns && h[0].generation == t.generation) {
-			h[0] = h[--c->timers];
-			timer_down(h, c->timers, 0);
-		}
-		live = t.entry < c->table.high && entry_generation(c, t.entry) == t.generation;
+		live = weir_oper_timer_take(c);
 		if (live && c->op->timer) {
-			uint8_t *state =
-				(uint8_t *)weir_table_entry(&c->table, t.entry) + c->state_at;
-
+			uint8_t *state = weir_oper_entry_state(c, t.entry);
 			int drop;
 
 			c->writer.in_timer = true;
@@ -458,7 +288,7 @@ static int fire(struct weir_context *c, int64_t watermark)
 					    t.time_ns, &c->writer);
 			c->writer.in_timer = false;
 			if (drop)
-				drop_entry(c, t.entry);
+				weir_oper_drop(c, t.entry);
 		}
 		if (c->node->task->err.code)
 			return c->node->task->err.code;
@@ -524,12 +354,13 @@ static void oper_fini(struct weir_node *n)
 		c->op->close(c->self);
 	if (c->heap)
 		mem->free(mem->ctx, c->heap, sizeof(*c->heap) * c->timer_cap);
-	weir_table_fini(&c->table);
+	weir_tracked_fini(&c->keys);
+	weir_track_fini(&c->track);
 	weir_slab_fini(&c->slab);
 }
 
 static const struct weir_op_class oper_class = {
-	.name = "operator", .run = oper_run, .fini = oper_fini};
+	.name = "operator", .run = oper_run, .fini = oper_fini, .state = &weir__oper_state};
 
 /* A timer that has fired cannot be asked again, so its records must find memory however large they
  * are: that of a port is made for one such record. Returns the bytes a timer needs. */
@@ -560,7 +391,8 @@ int weir_oper_init(struct weir_node *n, const struct weir_op_env *env,
 	c->op = op;
 	c->in = env->in;
 	c->state_at = c->key.bytes + 8;
-	weir_table_init(&c->table, n->task->mem, c->state_at + WEIR_ALIGN_UP(op->state_bytes, 8u));
+	c->step = env->step;
+	weir_oper_keys_init(c, env->epochs);
 	weir_slab_init(&c->slab, n->task->mem);
 	c->watermark = WEIR_TIME_MIN;
 	c->writer = (struct weir_writer){.context = c,

@@ -189,12 +189,13 @@ static void window_fini(struct weir_node *n)
 	struct weir_window_op *op = n->op;
 
 	op->store->fini(op);
+	weir_track_fini(&op->track);
 	if (op->payload.fini)
 		op->payload.fini(op->payload.ctx);
 }
 
 static const struct weir_op_class window_class = {
-	.name = "window", .run = window_run, .fini = window_fini};
+	.name = "window", .run = window_run, .fini = window_fini, .state = &weir__window_state};
 
 static bool has_text(const struct weir_schema *s)
 {
@@ -228,6 +229,7 @@ int weir_window_init(struct weir_node *n, const struct weir_op_env *env,
 	op->late_port = env->late_port;
 	op->rejects_port = env->rejects_port;
 	op->hashed = env->hashed;
+	op->track.on = env->epochs;
 	op->watermark = WEIR_TIME_MIN;
 	if (weir_slicing_init(&op->slicing, spec) < 0)
 		return init_failed(n, payload, WEIR_E_RANGE, "window length out of range");

@@ -4,6 +4,7 @@
  *
  *   rows ──▶ window.c ──▶ window_slices.c  (tumbling, sliding)  ──▶ payload: aggregate.c
  *            run()        window_session.c (sessions)                       top.c
+ *   bundles: window_state.c, window_slices_state.c, window_session_state.c
  *
  * window.c takes rows and controls and decides what comes next; one of two stores keeps the state
  * of each key and slice or session; a payload says what that state is: accumulators, or whole
@@ -25,6 +26,7 @@
 #include "base/buf.h"
 #include "base/bytes.h"
 #include "engine/core/agg_fn.h"
+#include "engine/core/track.h"
 #include "engine/core/window_assign.h"
 #include "engine/core/window_key.h"
 #include "state/table.h"
@@ -63,7 +65,9 @@ struct weir_window_payload {
 
 /* The two stores. apply: 0 all rows taken, 1 stopped at row *ret_taken for lack of room, <0.
  * fire: emits what is due at op->watermark; 0 done, 1 no room (call again), <0.
- * expire: forgets what is gone at op->watermark. */
+ * expire: forgets what is gone at op->watermark.
+ * freeze .. restored: engine/core/freeze.h; sign: the name of the window. The store's table entries are tracked by
+ * op->track; window_state.c writes and reads the watermark in front of what freeze() and restore() handle. */
 struct weir_window_store {
 	void (*init)(struct weir_window_op *op, struct weir_region *region);
 	void (*fini)(struct weir_window_op *op);
@@ -72,10 +76,17 @@ struct weir_window_store {
 	bool (*due)(const struct weir_window_op *op); /* fire() has something after apply() */
 	int (*fire)(struct weir_window_op *op);
 	void (*expire)(struct weir_window_op *op);
+	void (*freeze)(struct weir_window_op *op, struct weir_out *o);
+	bool (*encode)(struct weir_window_op *op, size_t budget);
+	bool (*touch)(struct weir_window_op *op, bool begin, size_t budget);
+	int (*restore)(struct weir_window_op *op, struct weir_restore *r);
+	int (*restored)(struct weir_window_op *op);
+	const char *sign;
 };
 
 extern const struct weir_window_store weir__window_slices;
 extern const struct weir_window_store weir__window_session;
+extern const struct weir_state_ops weir__window_state;
 
 struct weir_window_op {
 	struct weir_node *node;
@@ -84,6 +95,7 @@ struct weir_window_op {
 	void *state; /* of the store */
 	struct weir_window_payload payload;
 	struct weir_window_key key;
+	struct weir_track track;
 	struct weir_slicing slicing;
 	const struct weir_schema *in, *out;
 	enum weir_on_error policy;

@@ -4,54 +4,9 @@
  * say what closes: `fire` (session end) and, with allowed lateness, `gone` (end + lateness). A
  * session that grew is found when its old time comes up, and goes back with its new one.
  */
+#include "engine/core/window_session_int.h"
+
 #include "base/assert.h"
-#include "engine/core/window.h"
-
-struct session {
-	struct session *next; /* older one of the same key */
-	int64_t first, last; /* event times */
-	uint64_t born; /* number, decides between equal ends */
-	uint32_t key; /* entry in the table */
-	bool in_fire, in_gone; /* has a place in the heap */
-	bool dead; /* freed when it has left the heaps */
-	/* The state follows. */
-};
-
-struct alarm {
-	int64_t at;
-	struct session *session;
-};
-
-struct alarms {
-	struct alarm *heap;
-	uint32_t count, cap;
-};
-
-struct sessions {
-	struct weir_table table; /* key, then the newest session */
-	struct weir_slab slab;
-	struct alarms fire, gone;
-	uint64_t born;
-	uint32_t flushed, selected; /* rows of the batch: added to their states, and selected */
-};
-
-static uint8_t *session_state(struct session *s)
-{
-	return (uint8_t *)(s + 1);
-}
-
-static struct session **key_list(const struct weir_window_op *op, uint32_t key)
-{
-	const struct sessions *d = op->state;
-
-	return (struct session **)(void *)((uint8_t *)weir_table_entry(&d->table, key) +
-					   op->key.bytes);
-}
-
-static int64_t session_end(const struct weir_window_op *op, const struct session *s)
-{
-	return s->last + op->slicing.size;
-}
 
 /* ---- heaps ---- */
 
@@ -60,7 +15,7 @@ static bool alarm_before(const struct alarm *a, const struct alarm *b)
 	return a->at != b->at ? a->at < b->at : a->session->born < b->session->born;
 }
 
-static void alarm_add(struct weir_window_op *op, struct alarms *h, int64_t at, struct session *s)
+void weir_session_alarm(struct weir_window_op *op, struct alarms *h, int64_t at, struct session *s)
 {
 	struct alarm a = {.at = at, .session = s};
 	uint32_t i = h->count++;
@@ -106,33 +61,40 @@ static void alarm_replace(struct alarms *h, const struct alarm *replacement)
 
 /* ---- sessions ---- */
 
-static size_t session_bytes(const struct weir_window_op *op)
-{
-	return sizeof(struct session) + op->payload.bytes;
-}
-
 static void session_free_dead(struct weir_window_op *op, struct session *s)
 {
 	struct sessions *d = op->state;
 
 	if (s->dead && !s->in_fire && !s->in_gone)
-		weir_slab_free(&d->slab, s, session_bytes(op));
+		weir_slab_free(&d->slab, s, weir_session_bytes(op));
 }
 
-/* Out of its key's list; the key goes with its last session. */
+/* The sessions of the key are about to change. */
+static void key_change(struct weir_window_op *op, uint32_t key)
+{
+	struct sessions *d = op->state;
+
+	if (op->track.on)
+		weir_track_change(&op->track, &d->keys, key);
+}
+
+/* Out of its key's list; the key goes with its last session. The key has been marked as changed. */
 static void session_drop(struct weir_window_op *op, struct session *s)
 {
 	struct sessions *d = op->state;
-	struct session **link = key_list(op, s->key);
+	struct session **link = weir_session_list(op, s->key);
 
 	while (*link != s)
 		link = &(*link)->next;
 	*link = s->next;
-	if (!*key_list(op, s->key)) {
-		weir_window_key_release(&op->key, &d->slab, weir_table_entry(&d->table, s->key));
-		weir_table_remove(&d->table, s->key);
+	if (!*weir_session_list(op, s->key)) {
+		if (op->track.on)
+			weir_track_forget(&op->track, &d->keys, s->key);
+		weir_window_key_release(&op->key, &d->slab,
+					weir_table_entry(&d->keys.table, s->key));
+		weir_table_remove(&d->keys.table, s->key);
 	}
-	op->payload.release(op->payload.ctx, &d->slab, session_state(s));
+	op->payload.release(op->payload.ctx, &d->slab, weir_session_state(s));
 	s->dead = true;
 	session_free_dead(op, s);
 }
@@ -141,9 +103,9 @@ static struct session *session_new(struct weir_window_op *op, uint32_t key, int6
 				   struct session **link)
 {
 	struct sessions *d = op->state;
-	struct session *s = weir_slab_alloc(&d->slab, session_bytes(op));
+	struct session *s = weir_slab_alloc(&d->slab, weir_session_bytes(op));
 
-	memset(s, 0, session_bytes(op));
+	memset(s, 0, weir_session_bytes(op));
 	s->first = s->last = t;
 	s->key = key;
 	s->born = d->born++;
@@ -176,7 +138,8 @@ static void session_take_in(struct weir_window_op *op, struct session *s,
 
 	/* Rows of this batch may still be on their way to the old one. */
 	rows_flush(op, row);
-	op->payload.merge(op->payload.ctx, &d->slab, session_state(s), session_state(old));
+	op->payload.merge(op->payload.ctx, &d->slab, weir_session_state(s),
+			  weir_session_state(old));
 	s->first = WEIR_MIN(s->first, old->first);
 	s->last = WEIR_MAX(s->last, old->last);
 	session_drop(op, old);
@@ -185,7 +148,7 @@ static void session_take_in(struct weir_window_op *op, struct session *s,
 /* First link of the key's list whose session does not begin a gap or more after t. */
 static struct session **session_near(const struct weir_window_op *op, uint32_t key, int64_t t)
 {
-	struct session **link = key_list(op, key);
+	struct session **link = weir_session_list(op, key);
 
 	while (*link && (*link)->first - t >= op->slicing.size)
 		link = &(*link)->next;
@@ -197,8 +160,20 @@ static uint32_t key_find(const struct weir_window_op *op, const struct weir_fram
 	const struct sessions *d = op->state;
 
 	if (op->key.single)
-		return weir_table_find(&d->table, hash, weir_window_key_is_single, f, &op->key);
-	return weir_table_find(&d->table, hash, weir_window_key_is_frame, f, &op->key);
+		return weir_table_find(&d->keys.table, hash, weir_window_key_is_single, f,
+				       &op->key);
+	return weir_table_find(&d->keys.table, hash, weir_window_key_is_frame, f, &op->key);
+}
+
+static uint32_t key_new(struct weir_window_op *op, const struct weir_frame *f, uint64_t hash)
+{
+	struct sessions *d = op->state;
+	uint32_t key = weir_table_insert(&d->keys.table, hash);
+
+	if (op->track.gone.bytes)
+		weir_probe("session.insert_behind_delete");
+	weir_window_key_store(&op->key, f, &d->slab, weir_table_entry(&d->keys.table, key));
+	return key;
 }
 
 /* 0: taken; 1: no room for a late or failing row; <0. */
@@ -223,26 +198,25 @@ static int row_apply(struct weir_window_op *op, const struct weir_frame *const *
 		return weir_window_late(op, f);
 	if (bad > WEIR_LANE_NULL)
 		return weir_window_reject(op, f, bad);
+	if (key == WEIR_TABLE_NONE) {
+		key = key_new(op, f, op->hash[i]);
+		link = weir_session_list(op, key);
+	}
+	key_change(op, key);
 	if (s) {
 		s->first = WEIR_MIN(s->first, t);
 		s->last = WEIR_MAX(s->last, t);
 		if (s->next && s->first - s->next->last < gap)
 			session_take_in(op, s, row);
 	} else {
-		if (key == WEIR_TABLE_NONE) {
-			key = weir_table_insert(&d->table, op->hash[i]);
-			weir_window_key_store(&op->key, f, &d->slab,
-					      weir_table_entry(&d->table, key));
-			link = key_list(op, key);
-		}
 		s = session_new(op, key, t, link);
 	}
 	if (!s->in_fire) {
 		s->in_fire = true;
-		alarm_add(op, &d->fire, session_end(op, s), s);
+		weir_session_alarm(op, &d->fire, weir_session_end(op, s), s);
 	}
 	op->lane[d->selected] = (uint16_t)i;
-	op->at[d->selected] = session_state(s);
+	op->at[d->selected] = weir_session_state(s);
 	op->slab[d->selected] = &d->slab;
 	d->selected++;
 	return 0;
@@ -257,7 +231,7 @@ static int sessions_apply(struct weir_window_op *op, const struct weir_frame *co
 
 	d->flushed = d->selected = 0;
 	for (i = 0; i < n; i++)
-		weir_table_prefetch_slot(&d->table, op->hash[i]);
+		weir_table_prefetch_slot(&d->keys.table, op->hash[i]);
 	for (i = 0; i < n; i++) {
 		r = row_apply(op, row, i, bad ? bad[i] : WEIR_LANE_OK);
 		if (r)
@@ -282,19 +256,21 @@ static int sessions_fire(struct weir_window_op *op)
 
 	while (sessions_due(op)) {
 		struct session *s = d->fire.heap[0].session;
-		struct alarm now = {.at = session_end(op, s), .session = s};
+		struct alarm now = {.at = weir_session_end(op, s), .session = s};
 
 		if (!s->dead && now.at > d->fire.heap[0].at) {
 			alarm_replace(&d->fire, &now);
 			continue;
 		}
 		if (!s->dead) {
-			int r = weir_window_emit(op, weir_table_entry(&d->table, s->key),
-						 session_state(s), s->first, now.at);
+			int r = weir_window_emit(op, weir_table_entry(&d->keys.table, s->key),
+						 weir_session_state(s), s->first, now.at);
 
 			if (r)
 				return r;
 		}
+		if (!s->dead)
+			key_change(op, s->key);
 		alarm_replace(&d->fire, NULL);
 		s->in_fire = false;
 		if (s->dead) {
@@ -303,7 +279,7 @@ static int sessions_fire(struct weir_window_op *op)
 			session_drop(op, s);
 		} else if (!s->in_gone) {
 			s->in_gone = true;
-			alarm_add(op, &d->gone, now.at + lateness, s);
+			weir_session_alarm(op, &d->gone, now.at + lateness, s);
 		}
 	}
 	return 0;
@@ -315,12 +291,15 @@ static void sessions_expire(struct weir_window_op *op)
 
 	while (d->gone.count && d->gone.heap[0].at - 1 <= op->watermark) {
 		struct session *s = d->gone.heap[0].session;
-		struct alarm now = {.at = session_end(op, s) + op->slicing.lateness, .session = s};
+		struct alarm now = {.at = weir_session_end(op, s) + op->slicing.lateness,
+				    .session = s};
 
 		if (!s->dead && now.at > d->gone.heap[0].at) {
 			alarm_replace(&d->gone, &now);
 			continue;
 		}
+		if (!s->dead)
+			key_change(op, s->key);
 		alarm_replace(&d->gone, NULL);
 		s->in_gone = false;
 		if (s->dead)
@@ -335,7 +314,9 @@ static void sessions_init(struct weir_window_op *op, struct weir_region *region)
 	struct sessions *d = weir_region_new(region, struct sessions);
 
 	op->state = d;
-	weir_table_init(&d->table, op->mem, op->key.bytes + 8);
+	weir_track_init(&op->track, op->node, op->track.on, &op->key,
+			op->key.bytes + (uint32_t)sizeof(struct session *), weir_session_save, op);
+	weir_tracked_init(&op->track, &d->keys);
 	weir_slab_init(&d->slab, op->mem);
 }
 
@@ -350,7 +331,7 @@ static void sessions_fini(struct weir_window_op *op)
 {
 	struct sessions *d = op->state;
 
-	weir_table_fini(&d->table);
+	weir_tracked_fini(&d->keys);
 	weir_slab_fini(&d->slab);
 	alarms_fini(op, &d->fire);
 	alarms_fini(op, &d->gone);
@@ -363,4 +344,10 @@ const struct weir_window_store weir__window_session = {
 	.due = sessions_due,
 	.fire = sessions_fire,
 	.expire = sessions_expire,
+	.freeze = weir_sessions_freeze,
+	.encode = weir_sessions_encode,
+	.touch = weir_sessions_touch,
+	.restore = weir_sessions_restore,
+	.restored = weir_sessions_restored,
+	.sign = "session",
 };

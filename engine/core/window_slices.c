@@ -3,62 +3,22 @@
  * Tumbling and sliding windows: a table of keys per slice. A record is added to one slice; a window that
  * fires is merged from its slices, or is its slice when it has only one.
  */
+#include "engine/core/window_slices_int.h"
+
 #include "base/assert.h"
-#include "engine/core/window.h"
 
 #define PREFETCH_ENTRIES 8192u /* smaller tables are in the cache anyway */
-
-struct slice {
-	int64_t number, start;
-	int64_t window_first, window_last; /* that contain it */
-	struct weir_table table;
-	struct weir_slab slab;
-	struct slice *next; /* in the free list */
-};
-
-/* A key that changed in a window that has fired. */
-struct touch {
-	struct slice *slice;
-	uint32_t entry;
-};
-
-struct slices {
-	struct slice **live; /* by number */
-	uint32_t live_count, live_cap;
-	struct slice *spare;
-	/* The slice of the last row: [low, high) are its times; empty when there is none. */
-	struct slice *now;
-	int64_t low, high;
-	int64_t open; /* first window that has not fired */
-	int64_t kept; /* first window that is not gone */
-	uint32_t touch_count;
-	int64_t touch_next; /* windows below have been fired again */
-	/* The window being emitted. */
-	const struct weir_table *source; /* NULL: none */
-	int64_t window;
-	uint32_t entry;
-	struct weir_table merged;
-	struct weir_slab merged_slab;
-	struct touch touch[WEIR_BATCH_ROWS];
-	struct slice *slice[WEIR_BATCH_ROWS]; /* of the selected rows */
-	uint32_t number[WEIR_BATCH_ROWS]; /* and their entries */
-};
-
-static uint32_t entry_bytes(const struct weir_window_op *op)
-{
-	return WEIR_MAX(op->key.bytes + op->payload.bytes, 16u);
-}
 
 static uint8_t *entry_state(const struct weir_window_op *op, const struct weir_table *t,
 			    uint32_t number)
 {
-	return (uint8_t *)weir_table_entry(t, number) + op->key.bytes;
+	return weir_slices_entry_state(op, t, number);
 }
 
 /* ---- slices ---- */
 
 /* First live slice for which start > t. */
-static uint32_t live_after(const struct slices *d, int64_t t)
+uint32_t weir_slices_after(const struct slices *d, int64_t t)
 {
 	uint32_t low = 0, high = d->live_count;
 
@@ -73,7 +33,7 @@ static uint32_t live_after(const struct slices *d, int64_t t)
 	return low;
 }
 
-static struct slice *slice_new(struct weir_window_op *op, int64_t number, uint32_t at)
+struct slice *weir_slices_new(struct weir_window_op *op, int64_t number, uint32_t at)
 {
 	struct slices *d = op->state;
 	struct slice *s = d->spare;
@@ -82,7 +42,7 @@ static struct slice *slice_new(struct weir_window_op *op, int64_t number, uint32
 		d->spare = s->next;
 	} else {
 		s = op->mem->alloc(op->mem->ctx, sizeof(*s), WEIR_CACHELINE);
-		weir_table_init(&s->table, op->mem, entry_bytes(op));
+		weir_tracked_init(&op->track, &s->keys);
 		weir_slab_init(&s->slab, op->mem);
 	}
 	s->number = number;
@@ -117,7 +77,7 @@ static weir_noinline enum where slice_go(struct weir_window_op *op, int64_t t)
 
 	if (!weir_slicing_in_range(&op->slicing, t))
 		return WHERE_OUT_OF_RANGE;
-	after = live_after(d, t);
+	after = weir_slices_after(d, t);
 	if (after && t - d->live[after - 1]->start < op->slicing.slice) {
 		s = d->live[after - 1];
 	} else {
@@ -128,7 +88,7 @@ static weir_noinline enum where slice_go(struct weir_window_op *op, int64_t t)
 			return WHERE_GAP;
 		if (last < d->kept)
 			return WHERE_LATE;
-		s = slice_new(op, number, after);
+		s = weir_slices_new(op, number, after);
 	}
 	d->now = s;
 	d->low = s->start;
@@ -189,12 +149,12 @@ weir_inline void rows_probe(struct weir_window_op *op, const struct weir_frame *
 	for (uint32_t k = 0; k < m; k++) {
 		struct slice *s = d->slice[k];
 		uint32_t i = op->lane[k];
-		uint32_t e = weir_table_find(&s->table, op->hash[i], eq, row[i], &op->key);
+		uint32_t e = weir_table_find(&s->keys.table, op->hash[i], eq, row[i], &op->key);
 
 		if (weir_unlikely(e == WEIR_TABLE_NONE)) {
-			e = weir_table_insert(&s->table, op->hash[i]);
+			e = weir_table_insert(&s->keys.table, op->hash[i]);
 			weir_window_key_store(&op->key, row[i], &s->slab,
-					      weir_table_entry(&s->table, e));
+					      weir_table_entry(&s->keys.table, e));
 		}
 		d->number[k] = e;
 	}
@@ -205,9 +165,18 @@ static void rows_prefetch(struct weir_window_op *op, uint32_t m)
 	struct slices *d = op->state;
 
 	for (uint32_t k = 0; k < m; k++)
-		weir_table_prefetch_slot(&d->slice[k]->table, op->hash[op->lane[k]]);
+		weir_table_prefetch_slot(&d->slice[k]->keys.table, op->hash[op->lane[k]]);
 	for (uint32_t k = 0; k < m; k++)
-		weir_table_prefetch_entry(&d->slice[k]->table, op->hash[op->lane[k]]);
+		weir_table_prefetch_entry(&d->slice[k]->keys.table, op->hash[op->lane[k]]);
+}
+
+/* The selected entries are about to change. */
+static weir_noinline void rows_change(struct weir_window_op *op, uint32_t m)
+{
+	const struct slices *d = op->state;
+
+	for (uint32_t k = 0; k < m; k++)
+		weir_track_change(&op->track, &d->slice[k]->keys, d->number[k]);
 }
 
 static int slices_apply(struct weir_window_op *op, const struct weir_frame *const *row, uint32_t n,
@@ -221,7 +190,7 @@ static int slices_apply(struct weir_window_op *op, const struct weir_frame *cons
 
 	if (r < 0 || m == 0)
 		return r;
-	if (d->slice[m - 1]->table.count > PREFETCH_ENTRIES)
+	if (d->slice[m - 1]->keys.table.count > PREFETCH_ENTRIES)
 		rows_prefetch(op, m);
 	if (op->key.single)
 		rows_probe(op, row, m, weir_window_key_is_single);
@@ -229,11 +198,13 @@ static int slices_apply(struct weir_window_op *op, const struct weir_frame *cons
 		rows_probe(op, row, m, weir_window_key_is_frame);
 	/* Entries may have moved until here; from now on they stay. */
 	for (uint32_t k = 0; k < m; k++)
-		op->at[k] = entry_state(op, &d->slice[k]->table, d->number[k]);
+		op->at[k] = entry_state(op, &d->slice[k]->keys.table, d->number[k]);
 	if (op->payload.slab) {
 		for (uint32_t k = 0; k < m; k++)
 			op->slab[k] = &d->slice[k]->slab;
 	}
+	if (op->track.on)
+		rows_change(op, m);
 	op->payload.update(op->payload.ctx, &rows);
 	for (uint32_t k = 0; k < m; k++) {
 		if (weir_unlikely(d->slice[k]->window_first < d->open))
@@ -291,10 +262,10 @@ static void merge_slice(struct weir_window_op *op, const struct slice *s)
 {
 	struct slices *d = op->state;
 
-	for (uint32_t e = 0; e < s->table.high; e++)
+	for (uint32_t e = 0; e < s->keys.table.high; e++)
 		op->payload.merge(op->payload.ctx, &d->merged_slab,
-				  merged_state(op, weir_table_entry(&s->table, e)),
-				  entry_state(op, &s->table, e));
+				  merged_state(op, weir_table_entry(&s->keys.table, e)),
+				  entry_state(op, &s->keys.table, e));
 }
 
 /* The whole window: its slice, or all of them merged. */
@@ -306,7 +277,7 @@ static void window_open(struct weir_window_op *op, int64_t window)
 	d->window = window;
 	d->entry = 0;
 	if (i + 1 >= d->live_count || !in_window(d->live[i + 1], window)) {
-		d->source = &d->live[i]->table;
+		d->source = &d->live[i]->keys.table;
 		return;
 	}
 	for (; i < d->live_count && in_window(d->live[i], window); i++)
@@ -324,11 +295,11 @@ static void window_open_again(struct weir_window_op *op, int64_t window)
 	d->source = &d->merged;
 	for (uint32_t k = 0; k < d->touch_count; k++)
 		if (in_window(d->touch[k].slice, window))
-			merged_state(op, weir_table_entry(&d->touch[k].slice->table,
+			merged_state(op, weir_table_entry(&d->touch[k].slice->keys.table,
 							  d->touch[k].entry));
 	for (uint32_t i = live_from(d, window); i < d->live_count && in_window(d->live[i], window);
 	     i++) {
-		const struct weir_table *t = &d->live[i]->table;
+		const struct weir_table *t = &d->live[i]->keys.table;
 
 		for (uint32_t e = 0; e < d->merged.high; e++) {
 			const void *key = weir_table_entry(&d->merged, e);
@@ -403,21 +374,34 @@ static int slices_fire(struct weir_window_op *op)
 	return 0;
 }
 
-static void slices_expire(struct weir_window_op *op)
+void weir_slices_recycle(struct weir_window_op *op, struct slice *s)
+{
+	struct slices *d = op->state;
+
+	weir_tracked_clear(&s->keys);
+	weir_slab_reset(&s->slab);
+	s->leaving = false;
+	s->next = d->spare;
+	d->spare = s;
+}
+
+void weir_slices_drop(struct weir_window_op *op, int64_t kept)
 {
 	struct slices *d = op->state;
 	uint32_t gone = 0;
 
-	d->kept = weir_window_kept(&op->slicing, op->watermark);
 	d->now = NULL;
 	d->low = d->high = 0;
-	while (gone < d->live_count && d->live[gone]->window_last < d->kept) {
+	while (gone < d->live_count && d->live[gone]->window_last < kept) {
 		struct slice *s = d->live[gone++];
 
-		weir_table_clear(&s->table);
-		weir_slab_reset(&s->slab);
-		s->next = d->spare;
-		d->spare = s;
+		if (weir_unlikely(s->frozen)) {
+			/* Its epoch is not written yet: encode() lets it go. */
+			weir_probe("window.slice_leaving");
+			s->leaving = true;
+		} else {
+			weir_slices_recycle(op, s);
+		}
 	}
 	if (gone) {
 		d->live_count -= gone;
@@ -425,23 +409,33 @@ static void slices_expire(struct weir_window_op *op)
 	}
 }
 
+static void slices_expire(struct weir_window_op *op)
+{
+	struct slices *d = op->state;
+
+	d->kept = weir_window_kept(&op->slicing, op->watermark);
+	weir_slices_drop(op, d->kept);
+}
+
 /* ---- set-up ---- */
 
 static void slices_init(struct weir_window_op *op, struct weir_region *region)
 {
 	struct slices *d = weir_region_new(region, struct slices);
+	uint32_t bytes = op->key.bytes + op->payload.bytes;
 
 	op->state = d;
+	weir_track_init(&op->track, op->node, op->track.on, &op->key, bytes, weir_slices_save, op);
 	d->open = weir_window_open(&op->slicing, WEIR_TIME_MIN);
 	d->kept = weir_window_kept(&op->slicing, WEIR_TIME_MIN);
 	d->touch_next = INT64_MIN;
-	weir_table_init(&d->merged, op->mem, entry_bytes(op));
+	weir_table_init(&d->merged, op->mem, WEIR_MAX(bytes, 16u));
 	weir_slab_init(&d->merged_slab, op->mem);
 }
 
 static void slice_free(struct weir_window_op *op, struct slice *s)
 {
-	weir_table_fini(&s->table);
+	weir_tracked_fini(&s->keys);
 	weir_slab_fini(&s->slab);
 	op->mem->free(op->mem->ctx, s, sizeof(*s));
 }
@@ -450,6 +444,11 @@ static void slices_fini(struct weir_window_op *op)
 {
 	struct slices *d = op->state;
 
+	for (struct slice *s = d->frozen, *next; s; s = next) {
+		next = s->next_frozen;
+		if (s->leaving)
+			slice_free(op, s);
+	}
 	for (uint32_t i = 0; i < d->live_count; i++)
 		slice_free(op, d->live[i]);
 	while (d->spare) {
@@ -461,6 +460,7 @@ static void slices_fini(struct weir_window_op *op)
 	if (d->live_cap)
 		op->mem->free(op->mem->ctx, d->live, d->live_cap * sizeof(*d->live));
 	d->live_count = d->live_cap = 0;
+	weir_slices_heads_free(op);
 	weir_table_fini(&d->merged);
 	weir_slab_fini(&d->merged_slab);
 }
@@ -472,4 +472,10 @@ const struct weir_window_store weir__window_slices = {
 	.due = slices_due,
 	.fire = slices_fire,
 	.expire = slices_expire,
+	.freeze = weir_slices_freeze,
+	.encode = weir_slices_encode,
+	.touch = weir_slices_touch,
+	.restore = weir_slices_restore,
+	.restored = weir_slices_restored,
+	.sign = "window",
 };
