@@ -19,10 +19,14 @@
 static const char usage[] =
 	"usage: weir run [options] FILE\n"
 	"\n"
-	"Runs the pipeline in FILE until its input ends. SIGTERM or SIGINT drains: input stops, what is on\n"
-	"the way is finished, windows fire with what they have. A second one stops at once.\n"
+	"Runs the pipeline in FILE until its input ends. Its state is kept in a directory (`state` in the file, default\n"
+	".weir/PIPELINE beside it): a run goes on where the last one stopped, however that ended.\n"
+	"SIGTERM or SIGINT stops: input stops, one more epoch is committed. With `guarantee: none` it drains: what is\n"
+	"on the way is finished, windows fire with what they have. A second one stops at once.\n"
 	"\n"
-	"  --fresh              replace results of an earlier run in the sinks' directories\n"
+	"  --fresh              start over: the state directory is emptied, results of earlier runs are replaced\n"
+	"  --state DIR          state directory (default: the file's)\n"
+	"  --drop-state         go on although the state of changed or removed steps is lost\n"
 	"  --workers N          worker threads (default: the file's, else one per allowed core)\n"
 	"  --idle adaptive|poll what a worker without work does (default adaptive: spin, yield, sleep)\n"
 	"  --metrics ADDR|off   serve /metrics there (default: the file's, else 127.0.0.1:9464, or any free\n"
@@ -40,7 +44,7 @@ static const char usage[] =
 
 struct run {
 	struct weir_engine_options opt;
-	const char *file, *metrics_arg;
+	const char *file, *metrics_arg, *state_dir;
 	bool json, quiet, progress;
 	struct weir_region region;
 	struct weir_pipeline *p;
@@ -64,8 +68,11 @@ static void *signal_main(void *arg)
 	while (sigwait(&set, &sig) == 0 && sig != SIGUSR1) {
 		count++;
 		weir_log(WEIR_LOG_WARN,
-			 count == 1 ? "draining; a second signal stops at once"
-				    : "stopping at once",
+			 count > 1 ? "stopping at once"
+			 : weir_engine_keeps_state(run->e)
+				 ? "stopping after one more epoch; a second signal "
+				   "stops at once"
+				 : "draining; a second signal stops at once",
 			 "pipeline", run->p->name, NULL);
 		weir_engine_stop(run->e, count > 1);
 	}
@@ -92,6 +99,8 @@ static int parse(struct run *run, int argc, char **argv)
 						{"no-huge", no_argument, NULL, 'H'},
 						{"no-pin", no_argument, NULL, 'P'},
 						{"segment", required_argument, NULL, 's'},
+						{"state", required_argument, NULL, 'S'},
+						{"drop-state", no_argument, NULL, 'D'},
 						{"progress", no_argument, NULL, 'p'},
 						{"quiet", no_argument, NULL, 'q'},
 						{"log-format", required_argument, NULL, 'l'},
@@ -125,6 +134,12 @@ static int parse(struct run *run, int argc, char **argv)
 			break;
 		case 's':
 			run->opt.segment_path = optarg;
+			break;
+		case 'S':
+			run->state_dir = optarg;
+			break;
+		case 'D':
+			run->opt.drop_state = true;
 			break;
 		case 'p':
 			run->progress = true;
@@ -238,6 +253,13 @@ static void say_start(struct run *run)
 	weir_log(WEIR_LOG_INFO, "running", "pipeline", run->p->name, "tasks", tasks, "workers",
 		 workers, "rings", rings, "memory",
 		 weir_segment_backing_text(weir_engine_segment(run->e)), NULL);
+	if (weir_engine_had_ended(run->e))
+		weir_log(WEIR_LOG_INFO,
+			 "an earlier run has processed the whole input; --fresh starts over",
+			 "pipeline", run->p->name, NULL);
+	else if (weir_engine_continued(run->e))
+		weir_log(WEIR_LOG_INFO, "going on where the last run stopped", "state",
+			 run->p->state.dir, NULL);
 	if (run->metrics)
 		weir_log(WEIR_LOG_INFO, "serving metrics", "address",
 			 weir_metrics_address(run->metrics), NULL);
@@ -314,6 +336,8 @@ int weir_cmd_run(int argc, char **argv)
 	weir_region_init(&run.region, &weir_heap_mem);
 	r = weir_cli_load("run", run.file, false, &run.region, &run.p);
 	if (r == 0) {
+		if (run.state_dir)
+			run.p->state.dir = run.state_dir;
 		r = start(&run, &err);
 		if (r == 0) {
 			wait_for_end(&run, &err, &r);

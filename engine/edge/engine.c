@@ -8,6 +8,8 @@
 
 #include "base/assert.h"
 #include "base/buf.h"
+#include "engine/edge/cell_impl.h"
+#include "engine/edge/cell_thread.h"
 #include "engine/edge/engine_impl.h"
 #include "numa/bind.h"
 #include "shm/doorbell.h"
@@ -320,8 +322,13 @@ static void assign_tasks(struct weir_engine *e)
 
 static int open_all(struct weir_engine *e, struct weir_err *err)
 {
-	int r = weir_engine_plan(e->p, &e->opt, &e->region, &e->plan, err);
+	int r = 0;
 
+	e->epochs = e->p->state.guarantee != WEIR_GUARANTEE_NONE;
+	if (e->epochs)
+		r = weir__cell_open_journal(e, err);
+	if (r == 0)
+		r = weir_engine_plan(e->p, &e->opt, &e->region, &e->plan, err);
 	if (r < 0)
 		return r;
 	e->task = weir_region_array(&e->region, struct engine_task, e->plan.tasks.task_count);
@@ -341,7 +348,7 @@ static int open_all(struct weir_engine *e, struct weir_err *err)
 		if (r < 0)
 			return r;
 	}
-	return 0;
+	return e->epochs ? weir__cell_open_state(e, err) : 0;
 }
 
 int weir_engine_open(const struct weir_pipeline *keep_p, const struct weir_engine_options *opt,
@@ -372,6 +379,14 @@ int weir_engine_start(struct weir_engine *e, struct weir_err *err)
 	pthread_mutex_lock(&e->lock);
 	e->started_ns = weir_mono_ns();
 	pthread_mutex_unlock(&e->lock);
+	if (e->epochs) {
+		int r = weir__cell_start(e, err);
+
+		if (r < 0)
+			return r;
+		if (weir_engine_had_ended(e))
+			return 0; /* nothing runs any more */
+	}
 	atomic_store(&e->live, e->plan.place.worker_count);
 	for (uint32_t i = 0; i < e->plan.place.worker_count; i++) {
 		int r = pthread_create(&e->worker[i].thread, NULL, weir__worker_main,
@@ -392,10 +407,32 @@ void weir_engine_stop(struct weir_engine *e, bool now)
 {
 	uint32_t want = now ? 2 : 1, was = atomic_load(&e->stop);
 
+	if (!now && e->epochs) {
+		/* Sources stop and are not ended: the next start goes on where this one stops. */
+		atomic_store(&e->cell->stop, true);
+		weir__cell_wake(e);
+		return;
+	}
 	while (was < want && !atomic_compare_exchange_weak(&e->stop, &was, want))
 		;
 	for (uint32_t i = 0; i < e->plan.place.worker_count; i++)
 		weir_doorbell_ring(e->worker[i].doorbell);
+	if (e->epochs)
+		weir__cell_wake(e);
+}
+
+void weir__engine_cell_ended(struct weir_engine *e, bool well)
+{
+	weir_engine_stop(e, true);
+	pthread_mutex_lock(&e->lock);
+	if (!well && !e->err.code)
+		weir_err_set(
+			&e->err, WEIR_E_STOPPED,
+			"stopped before everything was committed: the next start goes on from the "
+			"last epoch that was");
+	e->ended_ns = weir_mono_ns();
+	pthread_cond_broadcast(&e->ended);
+	pthread_mutex_unlock(&e->lock);
 }
 
 int weir_engine_wait(struct weir_engine *e, int64_t timeout_ns, struct weir_err *err)
@@ -432,6 +469,8 @@ void weir_engine_close(struct weir_engine *e)
 	for (uint32_t i = 0; e->worker && i < e->plan.place.worker_count; i++)
 		if (e->worker[i].started)
 			pthread_join(e->worker[i].thread, NULL);
+	if (e->cell)
+		weir__cell_close(e);
 	for (uint32_t i = 0; e->task && i < e->plan.tasks.task_count; i++) {
 		if (!e->task[i].region.mem)
 			continue;
@@ -446,6 +485,21 @@ void weir_engine_close(struct weir_engine *e)
 	pthread_cond_destroy(&e->ended);
 	weir_region_fini(&e->region);
 	free(e);
+}
+
+bool weir_engine_keeps_state(const struct weir_engine *e)
+{
+	return e->epochs;
+}
+
+bool weir_engine_continued(const struct weir_engine *e)
+{
+	return e->epochs && e->cell->continued;
+}
+
+bool weir_engine_had_ended(const struct weir_engine *e)
+{
+	return e->epochs && e->cell->had_ended;
 }
 
 const struct weir_pipeline *weir_engine_pipeline(const struct weir_engine *e)

@@ -3,8 +3,9 @@
  * engine/edge/engine.h - a pipeline at work in this process: segment, tasks, workers.
  *
  * Life: open (plan, memory, files and sockets; nothing runs) -> start (threads) -> wait -> close.
- * Stop: weir_engine_stop(e, false) drains: sources end, everything on the way is finished, windows
- *       fire with what they have, sinks close. With true the workers leave at the next turn.
+ * Stop: weir_engine_stop(e, false): with a state directory input stops, one more epoch is committed and applied,
+ *       and the next start goes on there. Without one it drains: sources end, everything on the way is
+ *       finished, windows fire with what they have, sinks close. With true the workers leave at the next turn.
  * Thread: open, start, wait, close from one thread; stop and the statistics from any.
  */
 #ifndef WEIR_ENGINE_EDGE_ENGINE_H
@@ -22,7 +23,8 @@ struct weir_engine_options {
 	enum weir_idle idle;
 	bool no_huge; /* do not look for huge pages */
 	bool no_pin;
-	bool fresh; /* sinks replace the results of an earlier run */
+	bool fresh; /* the state directory and the results of an earlier run go */
+	bool drop_state; /* go on although state of changed steps is lost */
 	const struct weir_topo *topo; /* NULL: this machine */
 	const char *segment_path; /* NULL: memfd */
 	const struct weir_regex_ops *regex;
@@ -53,6 +55,12 @@ void weir_engine_stop(struct weir_engine *e, bool now);
 /* Waits up to timeout_ns (negative: for ever). 1: still running, 0: ended, <0: failed, text in err. */
 int weir_engine_wait(struct weir_engine *e, int64_t timeout_ns, struct weir_err *err);
 void weir_engine_close(struct weir_engine *e);
+
+/* The pipeline keeps state; it goes on from an earlier run; that run had already ended (start() does nothing more than
+ * bring sinks up to date). */
+bool weir_engine_keeps_state(const struct weir_engine *e);
+bool weir_engine_continued(const struct weir_engine *e);
+bool weir_engine_had_ended(const struct weir_engine *e);
 
 const struct weir_pipeline *weir_engine_pipeline(const struct weir_engine *e);
 const struct weir_engine_plan *weir_engine_plan_of(const struct weir_engine *e);

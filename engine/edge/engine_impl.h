@@ -68,6 +68,7 @@ struct weir_engine {
 	struct weir_segment segment;
 	bool segment_open;
 	bool epochs; /* the pipeline keeps state: there is a cell */
+	struct engine_cell *cell; /* cell_thread.h */
 	struct engine_task *task;
 	struct engine_worker *worker;
 	uint32_t arena_count;
@@ -90,6 +91,8 @@ struct weir_engine {
 	_Atomic uint64_t tap_dropped;
 };
 
+/* engine.c: the cell's thread leaves; well: everything is committed and applied. */
+void weir__engine_cell_ended(struct weir_engine *e, bool well);
 /* build.c: nodes, ports and rings of one task; opens its connectors. */
 int weir__task_build(struct weir_engine *e, struct engine_task *t, struct weir_err *err);
 void weir__task_fini(struct engine_task *t);

@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <stdio.h>
 
+#include "engine/edge/cell_thread.h"
 #include "engine/edge/engine_impl.h"
 #include "numa/bind.h"
 #include "shm/doorbell.h"
@@ -154,7 +155,11 @@ static int pass(struct engine_worker *w, uint32_t *ret_live, uint64_t *ret_wait_
 		u->task.now_ns = wall;
 		u->stopping = draining;
 		weir__tap_check(t);
+		if (e->epochs)
+			weir__cell_before_turn(t);
 		r = weir_unit_turn(u, TURN_BATCHES);
+		if (e->epochs && r >= 0)
+			weir__cell_after_turn(t);
 		now = weir_mono_ns();
 		account(t, from, now, r);
 		t->turns++;
@@ -281,7 +286,8 @@ void *weir__worker_main(void *arg)
 				 w->os_cpu, weir_strerror(r));
 	}
 	run(w);
-	if (atomic_fetch_sub(&e->live, 1) == 1) {
+	/* With epochs the cell's thread has the last word. */
+	if (atomic_fetch_sub(&e->live, 1) == 1 && !e->epochs) {
 		pthread_mutex_lock(&e->lock);
 		for (uint32_t i = 0; i < e->plan.tasks.task_count && !e->err.code; i++)
 			if (!e->task[i].unit.done)
