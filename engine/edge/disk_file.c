@@ -9,7 +9,6 @@
 
 #include "base/assert.h"
 #include "engine/edge/disk_impl.h"
-#include "engine/edge/engine.h"
 
 #define ZEROES ((size_t)1 << 20) /* written at once where space cannot be reserved */
 
@@ -180,7 +179,15 @@ void *weir_disk_buffer(void *ctx, size_t n)
 
 	n = WEIR_ALIGN_UP(n, (size_t)WEIR_DISK_BLOCK);
 	p = weir_disk_pool_get(&b->pool, n);
-	return p ? p : weir_heap_mem.alloc(NULL, n, WEIR_DISK_BLOCK);
+	if (p)
+		return p;
+	p = mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (p == MAP_FAILED) { /* as weir_heap_mem does */
+		fprintf(stderr, "weir: out of memory (%zu bytes)\n", n);
+		_exit(1);
+	}
+	madvise(p, n, MADV_DONTFORK);
+	return p;
 }
 
 void weir_disk_buffer_free(void *ctx, void *p, size_t n)
@@ -189,5 +196,5 @@ void weir_disk_buffer_free(void *ctx, void *p, size_t n)
 
 	n = WEIR_ALIGN_UP(n, (size_t)WEIR_DISK_BLOCK);
 	if (!weir_disk_pool_put(&b->pool, p, n))
-		weir_heap_mem.free(NULL, p, n);
+		munmap(p, n);
 }
