@@ -53,6 +53,8 @@ struct engine_cell {
 	bool turned_away; /* a worker has a report and its last one is still here */
 	struct weir_cell shown; /* public fields, for statistics */
 	struct weir_journal_stats journal_shown;
+	struct weir_cell_sink_info *sink_shown;
+	uint64_t fence;
 };
 
 #endif

@@ -151,6 +151,8 @@ static bool publish(struct engine_cell *x)
 	atomic_store_explicit(&x->barrier, c->barrier, memory_order_release);
 	x->shown = *c;
 	weir_journal_stats(c->journal, &x->journal_shown);
+	for (uint32_t i = 0; i < c->sink_count; i++)
+		weir_cell_sink_info(c, i, &x->sink_shown[i]);
 	return news;
 }
 
@@ -375,6 +377,9 @@ int weir__cell_open_state(struct weir_engine *e, struct weir_err *err)
 	if (r < 0)
 		return r;
 	x->had_ended = x->cell.ended;
+	x->fence = weir_journal_fence(x->journal);
+	x->sink_shown =
+		weir_region_array(&e->region, struct weir_cell_sink_info, x->cell.sink_count);
 	publish(x);
 	return 0;
 }

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/time.h"
+#include "engine/edge/epochs.h"
 
 /* ---- JSON ---- */
 
@@ -105,6 +106,8 @@ void weir_status_json(struct weir_buf *b, struct weir_engine *e, const struct we
 		weir_buf_json_str(b, weir_str_c(p->step[s->bottleneck].name));
 	else
 		weir_buf_lit(b, "null");
+	key(b, "epochs");
+	weir_epochs_json(b, e);
 	key(b, "steps");
 	weir_buf_char(b, '[');
 	for (uint32_t i = 0; i < s->step_count; i++) {
@@ -283,6 +286,7 @@ void weir_status_metrics(struct weir_buf *b, struct weir_engine *e,
 	step_metrics(b, p, s);
 	ring_metrics(b, e, p->name);
 	worker_metrics(b, p->name, s);
+	weir_epochs_metrics(b, e);
 	head(b, "weir_state_bytes", "gauge", "Memory of the arenas: state and set-up.");
 	weir_buf_printf(b, "weir_state_bytes{");
 	label(b, "pipeline", p->name);
