@@ -43,6 +43,8 @@ int weir_sink_open(struct weir_node *n, const struct weir_conn_env *env)
 		return weir_sink_stdout_open(n, env);
 	case WEIR_CONN_TCP:
 		return weir_sink_tcp_open(n, env);
+	case WEIR_CONN_POSTGRES:
+		return weir_sink_postgres_open(n, env);
 	case WEIR_CONN_BLACKHOLE:
 		return weir_sink_blackhole_open(n, env);
 	default:

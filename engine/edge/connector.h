@@ -38,6 +38,7 @@ int weir_source_http_open(struct weir_node *n, const struct weir_conn_env *env);
 int weir_sink_file_open(struct weir_node *n, const struct weir_conn_env *env);
 int weir_sink_stdout_open(struct weir_node *n, const struct weir_conn_env *env);
 int weir_sink_tcp_open(struct weir_node *n, const struct weir_conn_env *env);
+int weir_sink_postgres_open(struct weir_node *n, const struct weir_conn_env *env);
 int weir_sink_blackhole_open(struct weir_node *n, const struct weir_conn_env *env);
 
 /* Fills what all sources share from the step. */
