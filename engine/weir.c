@@ -12,6 +12,8 @@ static const struct weir_verb own[] = {
 	{"status", weir_cmd_status, "what runs on this host, and how it does"},
 	{"top", weir_cmd_top, "rates, busy shares, ring fill and bottleneck, live"},
 	{"tap", weir_cmd_tap, "print the records a step emits"},
+	{"epochs", weir_cmd_epochs, "how far epochs are: live, or in a state directory"},
+	{"verify", weir_cmd_verify, "check a state directory, and repair what is safe"},
 };
 
 static const struct {
@@ -22,6 +24,7 @@ static const struct {
 	{"check", "weir-engine", "check pipeline files", false},
 	{"explain", "weir-engine", "show how a pipeline would run: tasks, cores, rings", false},
 	{"generate", "weir-engine", "write Nexmark events to a file", false},
+	{"sim", "weir-sim", "run a pipeline under simulated crashes and faults", true},
 	{"rings", "weir-rings", "inspect shared-memory rings, live or from a copy", true},
 };
 

@@ -28,6 +28,8 @@ int weir_cmd_generate(int argc, char **argv);
 int weir_cmd_status(int argc, char **argv);
 int weir_cmd_top(int argc, char **argv);
 int weir_cmd_tap(int argc, char **argv);
+int weir_cmd_epochs(int argc, char **argv);
+int weir_cmd_verify(int argc, char **argv);
 
 /* "weir VERB: text" on stderr; returns code. */
 int weir_cli_error(int code, const char *verb, const char *fmt, ...) weir_printf_like(3, 4);
