@@ -174,6 +174,13 @@ $(TESTLIB): $(call obj,$(TESTLIB_SRC))
 	$(Q)mkdir -p $(@D)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
+# Preloaded by tests that let writes and syncs fail.
+$(B)/tests/iofault.so: tests/lib/iofault.c Makefile
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 -D_GNU_SOURCE -g -O2 -fPIC -shared -fvisibility=hidden $(WARN) \
+		$(if $(WERROR),-Werror) $(CPPFLAGS) $(CFLAGS) -o $@ $< -ldl
+
 # tests/unit/COMPONENT/test_x.c links COMPONENT and what is below it, so that an upward call fails.
 define unit_rule
 $(B)/tests/unit/$(1)/%: $(B)/tests/unit/$(1)/%.o $(TESTLIB) $(patsubst %,$(B)/lib%.a,$(below_$(1)))
@@ -202,7 +209,7 @@ $(B)/tests/fuzz/run_%: $(B)/tests/fuzz/%.o $(TESTLIB) $(LIBS_A)
 	$(Q)$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(ALL_LIBS)
 endif
 
-tests: all $(UNIT_BIN) $(STRESS_BIN) $(MODEL_BIN) $(REPLAY_BIN)
+tests: all $(UNIT_BIN) $(STRESS_BIN) $(MODEL_BIN) $(REPLAY_BIN) $(B)/tests/iofault.so
 
 # The parts run on what is there; `make test` sets the machine up first.
 check-unit: $(UNIT_BIN)

@@ -551,6 +551,7 @@ static void test_close_with_writes_on_the_way(void **state)
 	{
 		uint8_t *p = d.ops->buffer(d.ctx, BLOCK);
 		int f = d.ops->open(d.ctx, "a", 8 * BLOCK), g, result[8];
+		struct weir_disk_done done;
 
 		memset(p, 7, BLOCK);
 		for (uint64_t i = 0; i < 8; i++) {
@@ -570,6 +571,7 @@ static void test_close_with_writes_on_the_way(void **state)
 		/* And a disk that is closed with writes on the way waits for them. */
 		for (uint64_t i = 0; i < 8; i++)
 			d.ops->write(d.ctx, f, i * BLOCK, p, BLOCK, i);
+		d.ops->poll(d.ctx, 0, &done, 1);
 		clear_files();
 	}
 }
