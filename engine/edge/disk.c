@@ -8,7 +8,7 @@
 
 #define DEPTH_DEFAULT 64u
 #define DEPTH_MAX 4096u
-#define POOL_DEFAULT ((size_t)32 << 20)
+#define POOL_DEFAULT ((size_t)20 << 20) /* 16 MiB on the way, windows, pages */
 #define THREADS_MIN 2u
 #define THREADS_MAX 4u
 

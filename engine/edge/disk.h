@@ -31,7 +31,7 @@ struct weir_disk_options {
 	bool read_only; /* what would change something is -EROFS */
 	uint32_t depth; /* io_uring: writes in the kernel at once; 0: 64 */
 	uint32_t threads; /* threads: 2 to 4; 0: 4 */
-	size_t pool_bytes; /* memory behind buffer(); more is mapped one by one; 0: 32 MiB */
+	size_t pool_bytes; /* memory behind buffer(); more is mapped one by one; 0: 20 MiB */
 };
 
 /* o may be NULL. -errno or WEIR_E_CONFIG (WEIR_DISK); text in err. */

@@ -238,6 +238,7 @@ void weir_disk_base_fini(struct weir_disk_base *b)
 		close(b->quarantine_fd);
 	if (b->dir_fd >= 0)
 		close(b->dir_fd);
+	weir_disk_release_retired(b);
 	weir_disk_pool_fini(&b->pool);
 	weir_disk_ops_free(b);
 }

@@ -9,6 +9,7 @@
 
 #include "base/assert.h"
 #include "engine/edge/disk_impl.h"
+#include "engine/edge/engine.h"
 
 #define ZEROES ((size_t)1 << 20) /* written at once where space cannot be reserved */
 
@@ -190,11 +191,35 @@ void *weir_disk_buffer(void *ctx, size_t n)
 	return p;
 }
 
+static void release(struct weir_disk_base *b, void *p, size_t n)
+{
+	if (!weir_disk_pool_put(&b->pool, p, n))
+		munmap(p, n);
+}
+
+void weir_disk_release_retired(struct weir_disk_base *b)
+{
+	struct weir_disk_retired *r;
+
+	while ((r = b->retired)) {
+		b->retired = r->next;
+		release(b, r->p, r->n);
+		weir_heap_mem.free(NULL, r, sizeof(*r));
+	}
+}
+
 void weir_disk_buffer_free(void *ctx, void *p, size_t n)
 {
 	struct weir_disk_base *b = ctx;
+	struct weir_disk_retired *r;
 
 	n = WEIR_ALIGN_UP(n, (size_t)WEIR_DISK_BLOCK);
-	if (!weir_disk_pool_put(&b->pool, p, n))
-		munmap(p, n);
+	if (!b->pending) {
+		release(b, p, n);
+		return;
+	}
+	/* A journal that stops does not wait: the device may still read this, whichever write it belongs to. */
+	r = weir_heap_mem.alloc(NULL, sizeof(*r), sizeof(void *));
+	*r = (struct weir_disk_retired){.next = b->retired, .p = p, .n = n};
+	b->retired = r;
 }

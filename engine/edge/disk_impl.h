@@ -41,12 +41,20 @@ struct weir_disk_pool {
 	uint8_t *used; /* one per block */
 };
 
+/* A buffer that came back while writes were on the way. */
+struct weir_disk_retired {
+	struct weir_disk_retired *next;
+	void *p;
+	size_t n;
+};
+
 struct weir_disk_base {
 	int dir_fd, quarantine_fd; /* -1: not open */
 	bool read_only, direct;
 	uint32_t pending; /* of all files */
 	struct weir_disk_file file[WEIR_DISK_FILES_MAX];
 	struct weir_disk_pool pool;
+	struct weir_disk_retired *retired;
 	struct weir_disk_op *free_ops;
 	void (*ready)(struct weir_disk_base *b); /* the pool is there; may be NULL */
 	void (*fini)(struct weir_disk_base *b); /* ends all writes, frees the back end itself */
@@ -86,6 +94,7 @@ int weir_disk_open_at(struct weir_disk_base *b, struct weir_disk_place p, int fl
 int weir_disk_file_open(void *ctx, const char *name, uint64_t bytes);
 void weir_disk_file_close(void *ctx, int file);
 int weir_disk_read(void *ctx, int file, uint64_t offset, void *buf, size_t n);
+void weir_disk_release_retired(struct weir_disk_base *b); /* no write is on the way */
 void *weir_disk_buffer(void *ctx, size_t n);
 void weir_disk_buffer_free(void *ctx, void *p, size_t n);
 

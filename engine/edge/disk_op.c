@@ -37,7 +37,8 @@ void weir_disk_op_end(struct weir_disk_base *b, struct weir_disk_op *op, struct 
 
 	*ret = (struct weir_disk_done){.token = op->token, .result = op->result};
 	weir_assert(f->pending && b->pending);
-	b->pending--;
+	if (--b->pending == 0)
+		weir_disk_release_retired(b);
 	if (--f->pending == 0 && f->closing) {
 		close(f->fd);
 		f->used = f->closing = false;

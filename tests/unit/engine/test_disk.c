@@ -576,6 +576,38 @@ static void test_close_with_writes_on_the_way(void **state)
 	}
 }
 
+/* Memory that comes back too early is not given out again before all writes are over. */
+static void test_buffers_of_writes_on_the_way(void **state)
+{
+	(void)state;
+	EACH_KIND(d)
+	{
+		size_t big = (size_t)4 << 20; /* not of the pool */
+		uint8_t *p = d.ops->buffer(d.ctx, BLOCK), *q = d.ops->buffer(d.ctx, big), *r;
+		int f = d.ops->open(d.ctx, "a", 2 * big), result[2] = {1, 1};
+
+		memset(p, 5, BLOCK);
+		memset(q, 6, big);
+		d.ops->write(d.ctx, f, 0, p, BLOCK, 0);
+		d.ops->write(d.ctx, f, big, q, big, 1);
+		d.ops->buffer_free(d.ctx, p, BLOCK);
+		d.ops->buffer_free(d.ctx, q, big);
+		r = d.ops->buffer(d.ctx, BLOCK);
+		assert_ptr_not_equal(r, p);
+		wait_all(&d, 2, result);
+		assert_int_equal(result[0] | result[1], 0);
+		assert_ptr_equal(d.ops->buffer(d.ctx, BLOCK), p);
+		assert_int_equal(d.ops->read(d.ctx, f, 0, r, BLOCK), 0);
+		assert_int_equal(r[BLOCK - 1], 5);
+		assert_int_equal(d.ops->read(d.ctx, f, 2 * big - BLOCK, r, BLOCK), 0);
+		assert_int_equal(r[BLOCK - 1], 6);
+		/* The disk is closed before that. */
+		d.ops->write(d.ctx, f, 0, r, BLOCK, 0);
+		d.ops->buffer_free(d.ctx, r, BLOCK);
+		clear_files();
+	}
+}
+
 static void test_failed_writes(void **state)
 {
 	struct weir_disk d = open_disk(WEIR_DISK_THREADS);
@@ -814,6 +846,7 @@ static const struct CMUnitTest tests[] = {
 	T(test_create_is_whole_or_not_at_all),
 	T(test_leftovers_go),
 	T(test_close_with_writes_on_the_way),
+	T(test_buffers_of_writes_on_the_way),
 	T(test_failed_writes),
 	T(test_refused_submission),
 	T(test_full_file_system),
