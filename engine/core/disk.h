@@ -44,7 +44,8 @@ struct weir_disk_ops {
 	uint32_t (*poll)(void *ctx, uint64_t wait_ns, struct weir_disk_done *ret, uint32_t cap);
 	int (*rename)(void *ctx, const char *from, const char *to); /* never replaces: -EEXIST */
 	int (*unlink)(void *ctx, const char *name);
-	/* Zeroed I/O memory, block-aligned (registered where that helps); given back by buffer_free(). */
+	/* Zeroed I/O memory, block-aligned (registered where that helps); given back by buffer_free(). When a write from
+	 * it is still on the way (the journal was closed), buffer_free() keeps the memory until that is over. */
 	void *(*buffer)(void *ctx, size_t n);
 	void (*buffer_free)(void *ctx, void *p, size_t n);
 	uint64_t (*space)(void *ctx); /* free bytes in the file system */

@@ -2,20 +2,23 @@
 /*
  * engine/core/journal.h - the append-only log of bundles of a cell.
  *
- *   superblock       4 copies: identity, fence, where replay starts, list of segments
+ *   superblock       4 copies: identity, name of the pipeline, fence, where replay starts
  *   commits          ring of commit records once more: a damaged last commit is not taken for a torn tail
  *   journal-NNNNNNNN segments, preallocated; units of at most 1 MiB, each with its own address, checksums and the
  *                    hash of the unit before it; a bundle is its units and then a commit unit
- *   quarantine/      damaged files are moved here, never deleted
+ *   quarantine/      repair moves files here that are no part of the journal
+ *   lock             the edge's; the journal leaves it alone
  *
  * Bytes:   docs/formats/journal.md.
  * Use:     open -> replay -> start -> append, step ... -> close. One process at a time (the edge holds a lock).
  * Durable: append(n) only takes the bytes over. Epoch n is durable when weir_journal_durable() >= n: all units of
  *          the bundle were durable before its commit unit was written, and the commit unit and its copy in
  *          the ring are durable. Several epochs may be on the way; they become durable in order.
- * Faults:  correctness.md 1.10. What lies above the last commit record is a torn tail and is cut. Damage at or
- *          below it is never cut: open() fails with WEIR_E_CORRUPT and the report says file, offset, epochs and what
- *          would repair it. A failed write makes every later call fail with WEIR_E_IO, and no epoch durable.
+ * Faults:  correctness.md 1.10. What lies above the last commit record is a torn tail: start() takes a new fence, and
+ *          nothing of the tail can continue the chain of that fence. Damage at or below it is never cut: open()
+ *          fails with WEIR_E_CORRUPT and the report says file, offset, epochs and what would repair it. A commit
+ *          record that one of its two places lost is taken from the other. A failed write, also a segment that
+ *          cannot be made when it is needed, makes every later call fail with WEIR_E_IO, and no epoch durable.
  * Pure:    over struct weir_disk. Thread: one thread.
  */
 #ifndef WEIR_ENGINE_CORE_JOURNAL_H
@@ -33,22 +36,25 @@
 struct weir_journal;
 
 struct weir_journal_options {
-	const char *pipeline; /* name; an existing journal of another name is refused */
-	uint64_t segment_bytes; /* of new segments; 0: the default */
+	/* Name; an existing journal of another name is refused. NULL (read_only): any. */
+	const char *pipeline;
+	/* Of new segments; 0: the default. 64 KiB and more work (simulator), the pipeline file takes
+	 * WEIR_JOURNAL_SEGMENT_MIN and more. */
+	uint64_t segment_bytes;
 	uint8_t identity[16]; /* of a new journal: random bytes */
-	uint32_t in_flight; /* bytes that may be on their way to the disk; 0: 16 MiB */
+	/* Bytes that may be on their way to the disk; 0: 16 MiB; at least 2 MiB are used. */
+	uint32_t in_flight;
 	bool read_only; /* weir verify, weir epochs: writes nothing, also no cut */
 };
 
-/* One finding of open() or verify: in file order. */
+/* One finding of open() or verify: superblock, then segments in order, then commit records, then other files. */
 struct weir_journal_finding {
 	enum weir_journal_fault {
-		WEIR_JOURNAL_TORN = 1, /* above every commit record: cut by open() */
-		WEIR_JOURNAL_DAMAGED = 2, /* at or below the frontier: nothing is changed */
-		WEIR_JOURNAL_COPY =
-			3, /* one copy of several is bad (superblock, commit ring): rewritten by start() */
-		WEIR_JOURNAL_MISSING = 4, /* a file is gone */
-		WEIR_JOURNAL_STRANGE = 5, /* a file that is not ours: left alone */
+		WEIR_JOURNAL_TORN = 1, /* above every commit record: no part of the journal */
+		WEIR_JOURNAL_DAMAGED, /* at or below the frontier: nothing is changed */
+		WEIR_JOURNAL_COPY, /* one of several copies (superblock, commit record): start() rewrites it */
+		WEIR_JOURNAL_MISSING, /* a file is gone; only `commits` can be made again */
+		WEIR_JOURNAL_STRANGE, /* a file that is not ours: left alone */
 	} fault;
 	char file[64];
 	uint64_t offset, bytes;
@@ -84,19 +90,21 @@ int weir_journal_newest(struct weir_journal *j,
 /* Takes the next fence (durable when this returns) and makes the journal ready for append(). */
 int weir_journal_start(struct weir_journal *j, struct weir_err *err);
 
-/* Takes over the bytes of one epoch (copied into I/O memory as it goes on). epoch must be above all before.
- * bundle's chunks are left with the caller when this returns. WEIR_E_BUSY: too much is on the way, call
- * again after step(). */
+/* Takes over the bytes of one epoch: bundle is empty afterwards, its chunks are given back as they are copied into
+ * I/O memory. epoch must be above all before (WEIR_E_RANGE). WEIR_E_BUSY: too much is on the way, call again after
+ * step(); bundle is untouched then. */
 int weir_journal_append(struct weir_journal *j, uint64_t epoch, struct weir_out *bundle,
 			struct weir_err *err);
 
-/* Completions; waits up to wait_ns for one. Starts what comes next (commit units, new segments). 0 or <0. */
+/* Completions; waits up to wait_ns for one, not at all when nothing is on the way. Starts what comes next (units, commit
+ * records, new segments). 0 or <0. */
 int weir_journal_step(struct weir_journal *j, uint64_t wait_ns, struct weir_err *err);
 
 /*
- * The base: bundles above `epoch` (a durable one) hold all state. Reads (epoch, durable] back and checks it, about
- * 4 MiB a call; then the superblock says so, and segments that are not needed are given back. 1: call
- * again, 0: done, <0: nothing was given back.
+ * The base: bundles above `epoch` hold all state; epoch must be below durable (WEIR_E_RANGE). Reads (epoch, durable]
+ * back and checks it, about 4 MiB a call; then the superblock says so (waited for), and segments that are not needed
+ * are given back. 1: call again with the same epoch, 0: done, also when epoch is covered, <0: nothing was given back,
+ * or the journal has failed.
  */
 int weir_journal_base(struct weir_journal *j, uint64_t epoch, struct weir_err *err);
 
@@ -112,7 +120,7 @@ struct weir_journal_stats {
 };
 void weir_journal_stats(const struct weir_journal *j, struct weir_journal_stats *ret);
 
-/* Waits for nothing; what is on the way may or may not arrive. */
+/* Waits for nothing; what is on the way may or may not arrive (struct weir_disk_ops buffer_free()). */
 void weir_journal_close(struct weir_journal *j);
 
 /* ---- weir verify ---- */
