@@ -278,7 +278,7 @@ static void test_top_keeps_only_the_time_of_a_header(void **state)
 	end();
 }
 
-/* Two states one behind the other in b: the records of the second, counted with the first. */
+/* Two saved states of one record each, joined to one of two. */
 static void test_top_refuses_another_order_and_too_many(void **state)
 {
 	void *s = NULL;
@@ -321,6 +321,50 @@ static void test_top_refuses_another_order_and_too_many(void **state)
 	saved_free(&one[1]);
 }
 
+/* The bytes of the first row that has a `by`, with another rank at the end. */
+static void refused_rank(const char *by, uint64_t rank)
+{
+	void *s;
+	struct saved b;
+	uint32_t i = 0;
+
+	begin_top(by, 1, false, false);
+	s = state_new();
+	while (p.rows(p.ctx, s) == 0)
+		add(s, i++);
+	b = save(s);
+	try_load(&b, false);
+	memcpy(b.p + b.n - 8, &rank, 8);
+	try_load(&b, true);
+	saved_free(&b);
+	state_free(s);
+	end();
+}
+
+static void test_top_refuses_ranks_that_no_record_has(void **state)
+{
+	void *s;
+	struct saved b;
+	uint32_t i = 0;
+
+	(void)state;
+	refused_rank("v > 0", 2);
+	refused_rank("f * 2.0", UINT64_C(0x7ff8000000000001));
+	/* A record without `by` is never kept. */
+	begin_top("d", 1, false, false);
+	s = state_new();
+	while (!weir_null(row[i], &w.in, WINREF_V))
+		i++;
+	add(s, i);
+	b = save(s);
+	state_free(s);
+	end();
+	begin_top("v", 1, false, false);
+	try_load(&b, true);
+	end();
+	saved_free(&b);
+}
+
 static void test_signatures_say_what_the_bytes_mean(void **state)
 {
 	char text[4096];
@@ -358,6 +402,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_damaged_bytes_leave_nothing),
 	cmocka_unit_test(test_top_keeps_only_the_time_of_a_header),
 	cmocka_unit_test(test_top_refuses_another_order_and_too_many),
+	cmocka_unit_test(test_top_refuses_ranks_that_no_record_has),
 	cmocka_unit_test(test_signatures_say_what_the_bytes_mean),
 };
 
