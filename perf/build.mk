@@ -6,6 +6,11 @@ $(B)/perf/hop_bench: perf/micro/hop_bench.c $(LIBS_A)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(OURS) $(CFLAGS) -o $@ $< $(LIBS_A) $(ALL_LIBS)
 
+$(B)/perf/journal_bench: perf/micro/journal_bench.c $(LIBS_A)
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(OURS) $(CFLAGS) -o $@ $< $(LIBS_A) $(ALL_LIBS)
+
 $(B)/perf/json_bench: perf/micro/json_bench.cpp $(B)/perf/micro/json_weir.o $(LIBS_A)
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)

@@ -1,11 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# All benchmarks, or those named: run.sh [ring] [hop] [count] [nexmark] [latency] [json] [instructions]
+# All benchmarks, or those named: run.sh [ring] [hop] [count] [nexmark] [latency] [json] [journal] [instructions]
 # Results also go to build/perf/ as JSON lines, headed by machine and commit.
 set -eu
 cd "$(dirname "$0")/.."
 sh tests/lib/deps.sh build bench
-[ $# -gt 0 ] || set -- ring json count nexmark hop latency instructions
+[ $# -gt 0 ] || set -- ring json journal count nexmark hop latency instructions
 b=build/release
 out=build/perf
 mkdir -p "$out"
@@ -33,6 +33,11 @@ for what in "$@"; do
 		echo "JSON lines of Nexmark bids into values, one core"
 		$b/perf/json_bench "$out/bid.jsonl" 9 2>"$out/json.jsonl"
 		;;
+	journal)
+		make -s $b/perf/journal_bench
+		echo "bundles into the journal, against bare io_uring appends"
+		$b/perf/journal_bench --json "$out/journal.jsonl" "$out"
+		;;
 	count | nexmark | hop | latency)
 		make -s $b/perf/hop_bench $b/perf/probe.so
 		python3 perf/e2e/bench.py "$what" $b "$out"
@@ -41,7 +46,7 @@ for what in "$@"; do
 		perf/e2e/instructions.sh $b "$out"
 		;;
 	*)
-		echo "run.sh: ring, hop, count, nexmark, latency, json or instructions" >&2
+		echo "run.sh: ring, hop, count, nexmark, latency, json, journal or instructions" >&2
 		exit 2
 		;;
 	esac

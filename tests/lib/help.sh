@@ -13,7 +13,7 @@ weir $1 (variant $2, compiler $3)
   make pytest-report  the same tests under pytest: build/pytest_results.json (needs PyPI once)
   make coverage       tests with line coverage, report under build/coverage/
   make fuzz TARGET=csv TIME=60   libFuzzer on one target (default: each for TIME seconds)
-  make bench          the benchmarks in perf/ (BENCH=ring|hop|count|nexmark|latency|json for one)
+  make bench          the benchmarks in perf/ (BENCH=ring|hop|count|nexmark|latency|json|journal for one)
   make lint format    checks of the tree; clang-format
   make deps deps-test deps-bench   only the packages
   make install uninstall   PREFIX, BINDIR, LIBDIR, INCLUDEDIR, MANDIR, UNITDIR, DESTDIR
