@@ -16,7 +16,9 @@ struct weir_output {
 	enum weir_compression kind;
 	z_stream z;
 	ZSTD_CStream *zstd;
-	uint64_t bytes_in, bytes_written;
+	uint64_t bytes_in, bytes_written, cut_at; /* cut_at: of bytes_in */
+	void (*wrote)(void *ctx, const void *p, size_t n);
+	void *ctx;
 	struct weir_err failed;
 	size_t n; /* bytes in buf */
 	char buf[];
@@ -54,6 +56,8 @@ int weir_output_open(const struct weir_output_options *o, struct weir_output **r
 	if (!out)
 		return weir_err_set(err, -ENOMEM, "no memory left for writing %s", o->name);
 	out->fd = o->fd;
+	out->wrote = o->wrote;
+	out->ctx = o->ctx;
 	out->kind = o->compression == WEIR_COMPRESSION_AUTO ? weir_compression_of(o->name)
 							    : o->compression;
 	out->name = strdup(o->name);
@@ -93,6 +97,8 @@ static int write_all(struct weir_output *out, const char *p, size_t n)
 			return weir_err_set(&out->failed, -errno, "cannot write %s: %s", out->name,
 					    weir_strerror(-errno));
 		out->bytes_written += (uint64_t)k;
+		if (out->wrote)
+			out->wrote(out->ctx, p, (size_t)k);
 		p += k;
 		n -= (size_t)k;
 	}
@@ -196,6 +202,21 @@ int weir_output_write(struct weir_output *out, const void *p, size_t n, struct w
 int weir_output_flush(struct weir_output *out, struct weir_err *err)
 {
 	return put(out, "", 0, MODE_FLUSH, err);
+}
+
+int weir_output_cut(struct weir_output *out, struct weir_err *err)
+{
+	int rc;
+
+	if (out->cut_at == out->bytes_in && !out->failed.code)
+		return 0;
+	rc = put(out, "", 0, MODE_END, err);
+	if (rc)
+		return rc;
+	out->cut_at = out->bytes_in;
+	if (out->kind == WEIR_COMPRESSION_GZIP)
+		deflateReset(&out->z);
+	return 0;
 }
 
 int weir_output_finish(struct weir_output *out, struct weir_err *err)

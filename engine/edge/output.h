@@ -23,6 +23,9 @@ struct weir_output_options {
 	const char *name; /* for messages, and the extension for AUTO; copied */
 	enum weir_compression compression;
 	int level; /* 0: the library's fast default (gzip 6, zstd 3) */
+	/* Told of all bytes that went to the descriptor, in order; may be NULL. */
+	void (*wrote)(void *ctx, const void *p, size_t n);
+	void *ctx;
 };
 
 int weir_output_open(const struct weir_output_options *o, struct weir_output **ret,
@@ -33,6 +36,12 @@ int weir_output_write(struct weir_output *out, const void *p, size_t n, struct w
 
 /* Everything given so far goes to the descriptor, in a form a reader can unpack. */
 int weir_output_flush(struct weir_output *out, struct weir_err *err);
+
+/*
+ * Ends the packed stream and flushes: the file may be cut here and continued. What comes next begins a new gzip
+ * member or zstd frame, which readers take for the same stream. Nothing given since the last cut: writes nothing.
+ */
+int weir_output_cut(struct weir_output *out, struct weir_err *err);
 
 /* Ends the packed stream and flushes. Afterwards only close is allowed. */
 int weir_output_finish(struct weir_output *out, struct weir_err *err);

@@ -3,6 +3,34 @@
 
 #include "base/assert.h"
 
+enum weir_guarantee weir_sink_guarantee(const struct weir_conn_env *env)
+{
+	enum weir_guarantee g =
+		env->pipeline ? env->pipeline->state.guarantee : WEIR_GUARANTEE_NONE;
+
+	return g < WEIR_GUARANTEE_NONE ? WEIR_GUARANTEE_NONE : g;
+}
+
+const struct weir_sink_ops *weir_sink_ops_of(enum weir_connector c, enum weir_guarantee g)
+{
+	bool exactly = g == WEIR_GUARANTEE_EXACTLY_ONCE;
+
+	if (g <= WEIR_GUARANTEE_NONE)
+		return NULL;
+	switch (c) {
+	case WEIR_CONN_FILE:
+		return &weir_sink_file_ops;
+	case WEIR_CONN_STDIO:
+		return exactly ? &weir_sink_stdout_ops : &weir_sink_stdout_direct_ops;
+	case WEIR_CONN_TCP:
+		return exactly ? &weir_sink_tcp_ops : &weir_sink_tcp_direct_ops;
+	case WEIR_CONN_BLACKHOLE:
+		return &weir_sink_blackhole_ops;
+	default:
+		return NULL;
+	}
+}
+
 void weir_sink_text_init(struct weir_sink_text *t, struct weir_node *n,
 			 const struct weir_conn_env *env)
 {
@@ -37,10 +65,35 @@ uint32_t weir_sink_text_take(struct weir_sink_text *t, struct weir_node *n)
 	return in->pos - before;
 }
 
+void weir_sink_text_sign(const struct weir_sink_text *t, struct weir_buf *b)
+{
+	const struct weir_schema *s = t->schema[0];
+
+	if (t->enc.format == WEIR_FORMAT_JSONL) {
+		weir_buf_lit(b, " jsonl");
+		return;
+	}
+	weir_buf_lit(b, t->enc.format == WEIR_FORMAT_CSV ? " csv" : " raw");
+	if (t->enc.format == WEIR_FORMAT_CSV) {
+		weir_buf_lit(b, t->enc.csv.header ? " header " : " ");
+		weir_buf_json_str(b, (struct weir_str){&t->enc.csv.delimiter, 1});
+		if (t->enc.csv.null_text && *t->enc.csv.null_text)
+			weir_buf_json_str(b, weir_str_c(t->enc.csv.null_text));
+	}
+	for (uint32_t i = 0; i < s->field_count; i++) {
+		weir_buf_char(b, ' ');
+		weir_buf_str(b, weir_str_c(s->field[i].name));
+		weir_buf_char(b, ':');
+		weir_buf_type(b, &s->field[i]);
+	}
+}
+
 bool weir_sink_control(struct weir_node *n)
 {
 	struct weir_ctl ctl = n->in.ctl;
 
+	if (ctl.kind == WEIR_FRAME_BARRIER)
+		weir_node_freeze(n);
 	n->in.ctl.kind = 0;
 	if (ctl.kind == WEIR_FRAME_WATERMARK)
 		n->watermark = WEIR_MAX(n->watermark, ctl.value);
