@@ -114,8 +114,10 @@ static int line_cmp(const void *a, const void *b)
 
 static void lines_equal(struct state_lines *a, struct state_lines *b)
 {
-	qsort(a->line, a->count, sizeof(*a->line), line_cmp);
-	qsort(b->line, b->count, sizeof(*b->line), line_cmp);
+	if (a->count)
+		qsort(a->line, a->count, sizeof(*a->line), line_cmp);
+	if (b->count)
+		qsort(b->line, b->count, sizeof(*b->line), line_cmp);
 	for (size_t i = 0; i < a->count && i < b->count; i++)
 		assert_string_equal(a->line[i], b->line[i]);
 	assert_int_equal(a->count, b->count);
@@ -500,7 +502,36 @@ static void state_case_run(const struct state_run *run)
 	lines_free(&expected);
 }
 
-/* ---- damage ---- */
+/* ---- what the bytes mean, and damage ---- */
+
+static const char *state_sign(void)
+{
+	static struct state_tasks t;
+	static char text[4096];
+	struct weir_buf b = weir_buf_of(text, sizeof(text) - 1);
+
+	tasks_start(&t, 1, true);
+	ops_of(&t, 0)->sign(&t.rig[0].node[0], &b);
+	tasks_stop(&t);
+	assert_false(b.full);
+	text[b.len] = 0;
+	return text;
+}
+
+/* Restores these bytes as a part of the only task; the text of its error. */
+static const char *state_refused(const void *p, size_t n)
+{
+	static struct state_tasks t;
+	static struct weir_err err;
+	struct state_part part = {
+		.epoch = 1, .instances = 1, .bytes = {.p = (uint8_t *)(uintptr_t)p, .n = n}};
+
+	tasks_start(&t, 1, true);
+	assert_int_equal(part_restore(&t, 0, &part), WEIR_E_CORRUPT);
+	err = t.rig[0].task.err;
+	tasks_stop(&t);
+	return err.text;
+}
 
 /* Parts cut short and changed: restored or refused with a text, and played on with what was taken. */
 static void state_case_damage(uint64_t seed, uint32_t rounds)

@@ -203,25 +203,28 @@ static void test_oper_lives_without_state(void **state)
 
 static void test_oper_sign(void **state)
 {
-	static struct state_tasks t;
-	char text[512];
-	struct weir_buf b = weir_buf_of(text, sizeof(text) - 1);
+	const char *text;
 
 	(void)state;
 	operator_is(1);
-	tasks_start(&t, 1, true);
-	ops_of(&t, 0)->sign(&t.rig[0].node[0], &b);
-	text[b.len] = 0;
-	assert_false(b.full);
-	assert_memory_equal(text, "operator 1 library=counter.so name=counter state=24 ", 51);
+	text = state_sign();
+	assert_memory_equal(text, "operator 1 library=counter.so name=counter state=24 ", 52);
 	assert_non_null(strstr(text, "options={\"n\":1} key=("));
-	tasks_stop(&t);
+}
+
+static void test_oper_damage_names_the_step(void **state)
+{
+	(void)state;
+	operator_is(1);
+	assert_string_equal(state_refused("12345678", 8),
+			    "step `mine`: its saved state is damaged: it is cut short");
 }
 
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_oper_lives_equal_one_life),
 	cmocka_unit_test(test_oper_lives_without_state),
 	cmocka_unit_test(test_oper_sign),
+	cmocka_unit_test(test_oper_damage_names_the_step),
 };
 
 WEIR_TEST_MAIN("engine/oper_state", tests)

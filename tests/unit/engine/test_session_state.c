@@ -26,8 +26,19 @@ static void test_session_lives_equal_one_life(void **state)
 			window_case_run(&cases[i], HEAD, seed);
 }
 
+static void test_session_sign_and_damage(void **state)
+{
+	(void)state;
+	windows_are(session(10, 5), WINREF_KEY_INT, false);
+	assert_memory_equal(state_sign(), "session 1 size=10 ", 18);
+	assert_string_equal(state_refused("12345678123", 11),
+			    "step `win`: its saved state is damaged: it is cut short");
+	winref_fini(&ref);
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_session_lives_equal_one_life),
+	cmocka_unit_test(test_session_sign_and_damage),
 };
 
 WEIR_TEST_MAIN("engine/session_state", tests)

@@ -38,8 +38,44 @@ static void test_window_lives_equal_one_life(void **state)
 			window_case_run(&cases[i], HEAD, seed);
 }
 
+/* The window itself is in the text, the lateness is not. */
+static void test_window_sign(void **state)
+{
+	char first[4096];
+
+	(void)state;
+	windows_are(tumbling(10, 3, 0), WINREF_KEY_INT, false);
+	strcpy(first, state_sign());
+	winref_fini(&ref);
+	assert_memory_equal(first, "window 1 size=10 slide=10 offset=3 key=(", 40);
+	windows_are(tumbling(10, 3, 99), WINREF_KEY_INT, false);
+	assert_string_equal(state_sign(), first);
+	winref_fini(&ref);
+	windows_are(tumbling(10, 4, 0), WINREF_KEY_INT, false);
+	assert_string_not_equal(state_sign(), first);
+	winref_fini(&ref);
+	windows_are(tumbling(10, 3, 0), WINREF_KEY_BOTH, false);
+	assert_string_not_equal(state_sign(), first);
+	winref_fini(&ref);
+}
+
+static void test_window_damage_names_the_step(void **state)
+{
+	static const int64_t head[3] = {0, INT64_MAX, INT64_MAX};
+
+	(void)state;
+	windows_are(tumbling(10, 0, 0), WINREF_KEY_INT, false);
+	assert_string_equal(state_refused("1234", 4),
+			    "step `win`: its saved state is damaged: it is cut short");
+	assert_string_equal(state_refused(head, sizeof(head)),
+			    "step `win`: its saved state is damaged: its windows are out of range");
+	winref_fini(&ref);
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_window_lives_equal_one_life),
+	cmocka_unit_test(test_window_sign),
+	cmocka_unit_test(test_window_damage_names_the_step),
 };
 
 WEIR_TEST_MAIN("engine/window_state", tests)
