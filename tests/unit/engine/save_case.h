@@ -63,4 +63,22 @@ static inline struct saved saved_damaged(const struct saved *s, struct weir_prng
 	return c;
 }
 
+/* Every prefix, which must be refused, and `times` damaged ones. */
+static inline void saved_try_damage(const struct saved *s, struct weir_prng *rnd, int times,
+				    void (*try_load)(const struct saved *s, bool must_fail))
+{
+	struct saved bad;
+
+	for (size_t cut = 0; cut < s->n; cut++) {
+		bad = saved_copy(s, cut);
+		try_load(&bad, true);
+		saved_free(&bad);
+	}
+	for (int i = 0; i < times; i++) {
+		bad = saved_damaged(s, rnd);
+		try_load(&bad, false);
+		saved_free(&bad);
+	}
+}
+
 #endif

@@ -46,16 +46,11 @@ static uint64_t random_slot(struct weir_prng *rnd, unsigned type)
 		return weir_prng_below(rnd, 2);
 	if (type == WEIR_FLOAT64)
 		return random_f64(rnd);
-	switch (weir_prng_below(rnd, 8)) {
-	case 0:
+	if (weir_prng_chance(rnd, 1, 8))
 		return weir_prng_u64(rnd);
-	case 1:
-		return (uint64_t)INT64_MAX;
-	case 2:
-		return (uint64_t)INT64_MIN;
-	default:
-		return weir_prng_below(rnd, 40) - 20;
-	}
+	if (weir_prng_chance(rnd, 1, 4))
+		return (uint64_t)INT64_MAX + weir_prng_below(rnd, 2); /* or the smallest */
+	return weir_prng_below(rnd, 40) - 20;
 }
 
 static void random_cell(int which, uint32_t i, unsigned type)
@@ -89,8 +84,8 @@ static bool rig_init(enum weir_agg_fn fn, unsigned type, unsigned by, uint64_t s
 		return false;
 	assert_true(g.agg.size <= sizeof(struct acc));
 	g.rnd = weir_prng_of(seed, g.agg.cls->name);
-	g.arg = (struct weir_agg_col){.slot = g.slot[0], .str = g.str[0], .state = g.null[0]};
-	g.by = (struct weir_agg_col){.slot = g.slot[1], .str = g.str[1], .state = g.null[1]};
+	g.arg = (struct weir_agg_col){g.slot[0], g.str[0], g.null[0]};
+	g.by = (struct weir_agg_col){g.slot[1], g.str[1], g.null[1]};
 	g.agg.arg = type ? &g.arg : NULL;
 	g.agg.by = by ? &g.by : NULL;
 	weir_slab_init(&g.slab, &weir_test_mem);
@@ -187,10 +182,15 @@ static void result(const struct acc *a, uint64_t *mem, size_t bytes)
 	assert_true(weir_build_end(&b));
 }
 
-static void same_result(const struct acc *a, const struct acc *b)
+/* The same bytes, the same result. */
+static void same(const struct acc *a, const struct acc *b)
 {
+	struct saved s = save(a), t = save(b);
 	uint64_t x[64], y[64];
 
+	saved_same(&s, &t);
+	saved_free(&s);
+	saved_free(&t);
 	result(a, x, sizeof(x));
 	result(b, y, sizeof(y));
 	assert_memory_equal(x, y, sizeof(x));
@@ -199,29 +199,27 @@ static void same_result(const struct acc *a, const struct acc *b)
 /* ---- cases ---- */
 
 /* A loaded state is the state: the same bytes, the same result, now and after more rows. */
+static void round_trip_of(struct acc *a)
+{
+	struct saved s = save(a);
+	struct acc b;
+
+	load(&b, &s);
+	saved_free(&s);
+	same(a, &b);
+	add_all(a, ROWS);
+	add_all(&b, ROWS);
+	same(a, &b);
+	release(a);
+	release(&b);
+}
+
 static void round_trip(uint32_t n)
 {
-	struct acc a = {{0}}, b;
-	struct saved s, t;
+	struct acc a = {{0}};
 
 	add_all(&a, n);
-	s = save(&a);
-	load(&b, &s);
-	t = save(&b);
-	saved_same(&s, &t);
-	same_result(&a, &b);
-	saved_free(&s);
-	saved_free(&t);
-	add_all(&a, ROWS);
-	add_all(&b, ROWS);
-	s = save(&a);
-	t = save(&b);
-	saved_same(&s, &t);
-	same_result(&a, &b);
-	saved_free(&s);
-	saved_free(&t);
-	release(&a);
-	release(&b);
+	round_trip_of(&a);
 }
 
 /* The same rows in another order, in several states that go through bytes and are merged. */
@@ -229,7 +227,6 @@ static void other_history(uint32_t n)
 {
 	struct acc a = {{0}}, part[4];
 	uint16_t lane[ROWS] = {0};
-	struct saved s, t;
 
 	memset(part, 0, sizeof(part));
 	add_all(&a, n);
@@ -250,12 +247,7 @@ static void other_history(uint32_t n)
 	merge(&part[0], &part[1]);
 	save_load(&part[2]);
 	merge(&part[2], &part[0]);
-	s = save(&a);
-	t = save(&part[2]);
-	saved_same(&s, &t);
-	same_result(&a, &part[2]);
-	saved_free(&s);
-	saved_free(&t);
+	same(&a, &part[2]);
 	release(&a);
 	release(&part[2]);
 }
@@ -267,6 +259,7 @@ static void try_load(const struct saved *s, bool must_fail)
 	struct weir_reader r = weir_reader_of(s->p, s->n);
 	size_t used = g.slab.used;
 	struct acc a = {{0}}, more = {{0}};
+	struct saved again;
 	int code = g.agg.cls->load(&g.agg, &g.slab, &a, &r);
 
 	if (code < 0) {
@@ -276,8 +269,7 @@ static void try_load(const struct saved *s, bool must_fail)
 		return;
 	}
 	assert_false(must_fail);
-	struct saved again = save(&a);
-
+	again = save(&a);
 	assert_int_equal(again.n, (size_t)(r.p - s->p));
 	assert_memory_equal(again.p, s->p, again.n);
 	saved_free(&again);
@@ -292,25 +284,16 @@ static void try_load(const struct saved *s, bool must_fail)
 static void damage(uint32_t n)
 {
 	struct acc a = {{0}};
-	struct saved s, bad;
+	struct saved s;
 
 	add_all(&a, n);
 	s = save(&a);
-	for (size_t cut = 0; cut < s.n; cut++) {
-		bad = saved_copy(&s, cut);
-		try_load(&bad, true);
-		saved_free(&bad);
-	}
-	for (int i = 0; i < 300; i++) {
-		bad = saved_damaged(&s, &g.rnd);
-		try_load(&bad, false);
-		saved_free(&bad);
-	}
+	saved_try_damage(&s, &g.rnd, 300, try_load);
 	saved_free(&s);
 	release(&a);
 }
 
-/* Calls with every function and pair of types; at least as many as there are taken. */
+/* Every function with every type or pair of types that it takes. */
 static void for_all(void (*one)(uint32_t n), uint32_t seeds)
 {
 	uint32_t taken = 0;
@@ -475,12 +458,10 @@ static void test_sets_are_sorted(void **state)
 	release(&a);
 	rig_fini();
 	assert_true(rig_init(WEIR_AGG_DISTINCT, WEIR_STRING, 0, 1));
-	g.str[0][0] = WEIR_STR("b");
-	put(&a, 0);
-	g.str[0][0] = WEIR_STR("");
-	put(&a, 0);
-	g.str[0][0] = WEIR_STR("ab");
-	put(&a, 0);
+	for (unsigned i = 0; i < 3; i++) {
+		g.str[0][0] = weir_str_c((const char *[]){"b", "", "ab"}[i]);
+		put(&a, 0);
+	}
 	EXPECT(&a, 3, 0, 2, 'a', 'b', 1, 'b');
 	REFUSED(2, 1, 'b', 1, 'a');
 	REFUSED(2, 1, 'a', 1, 'a');
@@ -493,22 +474,13 @@ static void test_sets_are_sorted(void **state)
 
 static void test_large_sets_come_back(void **state)
 {
-	struct acc a = {{0}}, b;
-	struct saved s, t;
+	struct acc a = {{0}};
 
 	(void)state;
 	assert_true(rig_init(WEIR_AGG_DISTINCT, WEIR_INT64, 0, 1));
 	for (uint32_t i = 0; i < 50000; i++)
 		put(&a, weir_prng_below(&g.rnd, 40000) * 12345);
-	s = save(&a);
-	load(&b, &s);
-	t = save(&b);
-	saved_same(&s, &t);
-	same_result(&a, &b);
-	saved_free(&s);
-	saved_free(&t);
-	release(&a);
-	release(&b);
+	round_trip_of(&a);
 	rig_fini();
 }
 

@@ -202,20 +202,11 @@ static void damage(void)
 {
 	for (uint32_t n = 0; n < ROWS; n += 1 + n) {
 		void *s = state_new();
-		struct saved b, bad;
+		struct saved b;
 
 		add_range(s, 0, n);
 		b = save(s);
-		for (size_t cut = 0; cut < b.n; cut++) {
-			bad = saved_copy(&b, cut);
-			try_load(&bad, true);
-			saved_free(&bad);
-		}
-		for (int i = 0; i < 500; i++) {
-			bad = saved_damaged(&b, &rnd);
-			try_load(&bad, false);
-			saved_free(&bad);
-		}
+		saved_try_damage(&b, &rnd, 500, try_load);
 		saved_free(&b);
 		state_free(s);
 	}
