@@ -19,8 +19,13 @@ static void *heap_alloc(void *ctx, size_t size, size_t align)
 	void *p;
 
 	(void)ctx;
-	weir_assert(align <= 16);
-	p = calloc(1, size);
+	if (align <= 16) {
+		p = calloc(1, size);
+	} else {
+		p = aligned_alloc(align, WEIR_ALIGN_UP(size, align));
+		if (p)
+			memset(p, 0, size);
+	}
 	if (!p) {
 		fprintf(stderr, "weir: out of memory (%zu bytes)\n", size);
 		_exit(1);
