@@ -27,6 +27,8 @@ int weir_source_open(struct weir_node *n, const struct weir_conn_env *env)
 		return weir_source_memory_open(n, env);
 	case WEIR_CONN_TCP:
 		return weir_source_tcp_open(n, env);
+	case WEIR_CONN_HTTP:
+		return weir_source_http_open(n, env);
 	case WEIR_CONN_NEXMARK:
 		return weir_source_nexmark_open(n, env);
 	default:

@@ -118,8 +118,12 @@ static int source_file_restore(struct weir_node *n, struct weir_restore *r)
 	struct source_file *o = n->op;
 	int rc = weir_source_get(n, r);
 
-	if (rc || !o->input)
+	if (rc)
 		return rc;
+	if (!o->input) {
+		o->r.source.ended = true;
+		return 0;
+	}
 	weir_source_place_get(&r->in, &o->place);
 	if (r->in.bad)
 		return weir_source_damaged(n, "too short");
