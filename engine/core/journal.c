@@ -142,7 +142,7 @@ int weir_journal_replay(struct weir_journal *j, bundle_fn fn, void *ctx, struct 
 {
 	int r = 0;
 
-	weir_assert(!j->started);
+	weir_assert(weir_journal_idle(j));
 	for (uint64_t i = 0; i < j->live_count && r == 0; i++)
 		r = give_bundle(j, weir_jnl_live(j, i), fn, ctx, err);
 	return r;
@@ -150,7 +150,7 @@ int weir_journal_replay(struct weir_journal *j, bundle_fn fn, void *ctx, struct 
 
 int weir_journal_newest(struct weir_journal *j, bundle_fn fn, void *ctx, struct weir_err *err)
 {
-	weir_assert(!j->started);
+	weir_assert(weir_journal_idle(j));
 	if (!j->live_count)
 		return 0;
 	return give_bundle(j, weir_jnl_live(j, j->live_count - 1), fn, ctx, err);

@@ -10,7 +10,7 @@
  *   lock             the edge's; the journal leaves it alone
  *
  * Bytes:   docs/formats/journal.md.
- * Use:     open -> replay -> start -> append, step ... -> close. One process at a time (the edge holds a lock).
+ * Use:     open -> start -> replay -> append, step ... -> close. One process at a time (the edge holds a lock).
  * Durable: append(n) only takes the bytes over. Epoch n is durable when weir_journal_durable() >= n: all units of
  *          the bundle were durable before its commit unit was written, and the commit unit and its copy in
  *          the ring are durable. Several epochs may be on the way; they become durable in order.
@@ -75,7 +75,7 @@ int weir_journal_open(const struct weir_journal_options *o, const struct weir_di
 		      struct weir_journal_report *ret_report, struct weir_err *err);
 
 /* Committed bundles from the replay start to the frontier, oldest first. fn <0 ends it with that code. Reads each
- * bundle whole into memory. After open(), as often as wanted, until start(). */
+ * bundle whole into memory. As often as wanted, while nothing is on the way to the disk. */
 int weir_journal_replay(struct weir_journal *j,
 			int (*fn)(void *ctx, uint64_t epoch, uint64_t fence,
 				  struct weir_reader *bundle),
