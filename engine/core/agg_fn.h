@@ -14,9 +14,8 @@
  * Numbers: sums of int64, decimal and duration are exact in 128 bit and checked at the end. Float sums
  *          are compensated (Neumaier, "Rundungsfehleranalyse einiger Verfahren zur Summation
  *          endlicher Summen", 1974).
- * Bytes:   save() is deterministic: states with the same content give the same bytes, whatever rows
- *          and merges made them. load() takes nothing that save() would not write, except for texts
- *          and numbers that a record may hold.
+ * Bytes:   save() is deterministic: the same rows give the same bytes in any order and with any merges,
+ *          but for the rounding of float sums. load() takes only what saves as the same bytes again.
  * Pure.
  */
 #ifndef WEIR_ENGINE_CORE_AGG_FN_H
