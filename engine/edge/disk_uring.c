@@ -148,6 +148,9 @@ static void uring_fini(struct weir_disk_base *b)
 		if (!reap(u, &done, 1))
 			io_uring_wait_cqe(&u->ring, &cqe);
 	}
+	/* By itself the ring gives RLIMIT_MEMLOCK back some time after its end: too late for a next one. */
+	if (b->pool.registered)
+		io_uring_unregister_buffers(&u->ring);
 	io_uring_queue_exit(&u->ring);
 	weir_disk_base_fini(b);
 	weir_heap_mem.free(NULL, u, sizeof(*u));
