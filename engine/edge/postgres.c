@@ -147,8 +147,8 @@ static bool wait_for(struct weir_pg *pg, short events)
 
 static int silent(struct weir_pg *pg, struct weir_err *err)
 {
-	weir_err_set(err, -ETIMEDOUT, "%s: no answer for %llu s", pg->where,
-		     (unsigned long long)pg->patience_ms / 1000);
+	weir_err_set(err, -ETIMEDOUT, "%s: no answer for %.1f s", pg->where,
+		     (double)pg->patience_ms / 1000);
 	weir_pg_drop(pg);
 	return WEIR_SINK_UNKNOWN;
 }
