@@ -92,7 +92,7 @@ int weir_journal_start(struct weir_journal *j, struct weir_err *err);
 
 /* Takes over the bytes of one epoch: bundle is empty afterwards, its chunks are given back as they are copied into
  * I/O memory. epoch must be above all before (WEIR_E_RANGE). WEIR_E_BUSY: too much is on the way, call again after
- * step(); bundle is untouched then. */
+ * step(). After BUSY, RANGE and LIMIT bundle is untouched. */
 int weir_journal_append(struct weir_journal *j, uint64_t epoch, struct weir_out *bundle,
 			struct weir_err *err);
 

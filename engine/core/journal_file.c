@@ -136,11 +136,22 @@ void weir_jnl_window_forget(struct weir_journal *j)
 	j->window_bytes = 0;
 }
 
+/* Of the segments that are only read, one has a handle. */
+static int open_to_read(struct weir_journal *j, struct weir_jnl_segment *s)
+{
+	struct weir_jnl_segment *last = weir_jnl_segment_find(j, j->reading);
+
+	if (last && last != s && !last->writes && !(j->started && last->number == j->end.segment))
+		weir_jnl_segment_close(j, last);
+	j->reading = s->number;
+	return weir_jnl_segment_open(j, s);
+}
+
 static const uint8_t *window_fill(struct weir_journal *j, struct weir_jnl_segment *s,
 				  struct weir_jnl_pos at, uint32_t n, enum weir_jnl_bad *ret_bad)
 {
 	uint64_t most = WEIR_MIN((uint64_t)WEIR_JNL_UNIT_MAX, s->bytes - at.offset);
-	int file = weir_jnl_segment_open(j, s);
+	int file = open_to_read(j, s);
 	int r = file < 0 ? file
 			 : j->disk->ops->read(j->disk->ctx, file, at.offset, j->window, most);
 

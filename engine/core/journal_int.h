@@ -109,6 +109,7 @@ struct weir_journal {
 	bool has_super, has_super_new, has_ring, ring_short;
 	uint32_t ring_writes;
 	int hard; /* an error that says nothing about the bytes (no handles, no rights) */
+	uint32_t reading; /* the segment that was read last */
 	uint8_t *window; /* WEIR_JNL_UNIT_MAX bytes */
 	struct weir_jnl_pos window_at;
 	uint64_t window_bytes;
