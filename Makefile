@@ -50,12 +50,15 @@ CC := clang
 SAN := -fsanitize=address,undefined,fuzzer-no-link -fno-sanitize-recover=all
 OPT := -O1 -DWEIR_VERIFY
 WITH_JEMALLOC := 0
+else ifeq ($(VARIANT),planted)
+# Wrong versions of the code that the simulator must find (base/hooks.h); never installed.
+OPT := -O2 -DWEIR_PLANTED -DWEIR_VERIFY
 else ifeq ($(VARIANT),pure)
 # What tests/lint/purity.sh looks at: nothing inlined away, nothing added by the compiler.
 OPT := -O0 -fno-stack-protector
 else ifneq ($(VARIANT),release)
 ifneq ($(VARIANT),clang)
-$(error VARIANT is release, clang, asan, ubsan, tsan, coverage, fuzz or pure)
+$(error VARIANT is release, clang, asan, ubsan, tsan, coverage, fuzz, planted or pure)
 endif
 CC := clang
 endif
@@ -208,6 +211,18 @@ $(B)/tests/fuzz/run_%: $(B)/tests/fuzz/%.o $(TESTLIB) $(LIBS_A)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(ALL_LIBS)
 endif
+
+# The simulator: production code under faults (tests/sim). Names of its probes come from the source.
+SIM_BIN := $(B)/bin/weir-sim
+SIM_NAMES := $(B)/tests/sim/names.inc
+$(SIM_NAMES): $(filter-out base/hooks.h,$(wildcard base/*.[ch])) $(wildcard shm/*.[ch] state/*.[ch] engine/core/*.[ch] engine/edge/*.[ch])
+	$(Q)mkdir -p $(@D)
+	$(Q)grep -hoE 'weir_(probe|buggify)\("[^"]+"' $^ | sort -u | sed 's/^weir_\(.*\)("\(.*\)"$$/SIM_SITE_\1("\2")/' >$@
+$(B)/tests/sim/hooks.o: $(SIM_NAMES)
+$(SIM_BIN): $(call obj,$(sort $(wildcard tests/sim/*.c))) $(LIBS_A)
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(ALL_LIBS)
 
 tests: all $(UNIT_BIN) $(STRESS_BIN) $(MODEL_BIN) $(REPLAY_BIN) $(B)/tests/iofault.so
 
