@@ -1,0 +1,513 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/sim/disk.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "tests/sim/moment.h"
+
+#define PLENTY (UINT64_C(1) << 40)
+
+struct sim_buffer {
+	struct sim_buffer *next;
+	void *p;
+};
+
+/* ---- files ---- */
+
+static struct sim_file *find(const struct sim_disk *d, const char *name)
+{
+	for (uint32_t i = 0; i < d->file_count; i++)
+		if (d->file[i]->there && strcmp(d->file[i]->name, name) == 0)
+			return d->file[i];
+	return NULL;
+}
+
+static int slot_of(const struct sim_disk *d, const struct sim_file *f)
+{
+	for (uint32_t i = 0; i < d->file_count; i++)
+		if (d->file[i] == f)
+			return (int)i;
+	return -1;
+}
+
+static void file_free(struct sim_file *f)
+{
+	free(f->image);
+	free(f->written);
+	free(f);
+}
+
+static bool under_way(const struct sim_disk *d, const struct sim_file *f)
+{
+	for (uint32_t i = 0; i < d->way_count; i++)
+		if (d->way[i].file == f)
+			return true;
+	return false;
+}
+
+static struct sim_file *create(struct sim_disk *d, const char *name, uint64_t bytes)
+{
+	struct sim_file *f = sim_alloc(sizeof(*f));
+	uint32_t at;
+
+	for (at = 0; at < d->file_count; at++)
+		if (!d->file[at]->there && !d->file[at]->open && !under_way(d, d->file[at]))
+			break;
+	sim_check(d->s, at < WEIR_DISK_FILES_MAX, "L5", "more than %d files", WEIR_DISK_FILES_MAX);
+	if (at < d->file_count)
+		file_free(d->file[at]);
+	else
+		d->file_count++;
+	snprintf(f->name, sizeof(f->name), "%s", name);
+	f->id = ++d->next_id;
+	f->bytes = bytes;
+	f->image = sim_alloc(bytes);
+	f->written = sim_alloc(bytes / WEIR_DISK_BLOCK);
+	f->there = true;
+	d->file[at] = f;
+	return f;
+}
+
+static bool is_full(struct sim_disk *d)
+{
+	bool full = d->s->now < d->full_until_ns && !d->s->calm;
+
+	d->full_seen |= full;
+	return full;
+}
+
+static int disk_list(void *ctx, void (*fn)(void *fn_ctx, const char *name, uint64_t bytes),
+		     void *fn_ctx)
+{
+	struct sim_disk *d = ctx;
+
+	for (uint32_t i = 0; i < d->file_count; i++)
+		if (d->file[i]->there && !strchr(d->file[i]->name, '/'))
+			fn(fn_ctx, d->file[i]->name, d->file[i]->bytes);
+	return 0;
+}
+
+static int disk_open(void *ctx, const char *name, uint64_t bytes)
+{
+	struct sim_disk *d = ctx;
+	struct sim_file *f = find(d, name);
+
+	if (bytes) {
+		sim_moment(d->s, SIM_AT_DISK);
+		if (f)
+			return -EEXIST;
+		if (is_full(d))
+			return -ENOSPC;
+		f = create(d, name, WEIR_ALIGN_UP(bytes, (uint64_t)WEIR_DISK_BLOCK));
+		sim_trace(d->s, SIM_EV_CREATE, f->id, f->bytes, 0);
+		f->open++;
+		sim_moment(d->s, SIM_AT_DISK);
+		return slot_of(d, f);
+	}
+	if (!f)
+		return -ENOENT;
+	f->open++;
+	return slot_of(d, f);
+}
+
+static void disk_close(void *ctx, int file)
+{
+	struct sim_disk *d = ctx;
+
+	sim_check(d->s, d->file[file]->open > 0, "L5", "a file is closed twice");
+	d->file[file]->open--;
+}
+
+static int disk_read(void *ctx, int file, uint64_t offset, void *buf, size_t n)
+{
+	struct sim_disk *d = ctx;
+	struct sim_file *f = d->file[file];
+
+	sim_moment(d->s, SIM_AT_DISK);
+	if (offset % WEIR_DISK_BLOCK || n % WEIR_DISK_BLOCK)
+		sim_fail(d->s, "D2", "a read is not aligned");
+	if (offset > f->bytes || n > f->bytes - offset)
+		return -EIO;
+	sim_trace(d->s, SIM_EV_READ, f->id, offset / WEIR_DISK_BLOCK, n / WEIR_DISK_BLOCK);
+	if (sim_fault(d->s, SIM_READ_ERROR, d->s->opt.disk_rate / 4)) {
+		d->read_failed = true;
+		return -EIO;
+	}
+	d->s->now += 20000 + n / 4;
+	d->reads_bytes += n;
+	memcpy(buf, f->image + offset, n);
+	return 0;
+}
+
+/* ---- writes ---- */
+
+static uint64_t latency(struct sim_disk *d, size_t n)
+{
+	uint64_t ns = weir_prng_range(&d->s->prng_disk, 20000, 300000) + n / 2;
+
+	if (!d->s->calm && d->s->now < d->slow_until_ns)
+		ns *= 100;
+	return ns;
+}
+
+static void disk_write(void *ctx, int file, uint64_t offset, const void *buf, size_t n,
+		       uint64_t token)
+{
+	struct sim_disk *d = ctx;
+	struct sim_file *f = d->file[file];
+	struct sim_write *w;
+
+	sim_moment(d->s, SIM_AT_DISK);
+	sim_check(d->s, n && offset % WEIR_DISK_BLOCK == 0 && n % WEIR_DISK_BLOCK == 0, "D2",
+		  "a write is not aligned");
+	sim_check(d->s, f->there && offset + n <= f->bytes, "D2", "a write past the end of %s",
+		  f->name);
+	for (uint32_t i = 0; i < d->way_count; i++)
+		sim_check(d->s,
+			  d->way[i].file != f || d->way[i].offset >= offset + n ||
+				  offset >= d->way[i].offset + d->way[i].n,
+			  "D2", "two writes to %s block %llu are under way at once", f->name,
+			  (unsigned long long)(offset / WEIR_DISK_BLOCK));
+	sim_check(d->s, d->way_count < SIM_WRITES_MAX, "L5", "too many writes under way");
+	w = &d->way[d->way_count++];
+	*w = (struct sim_write){.file = f, .offset = offset, .n = n, .buf = buf, .token = token};
+	w->copy = sim_alloc(n);
+	memcpy(w->copy, buf, n);
+	w->due_ns = d->s->now + latency(d, n);
+	d->writes++;
+	d->bytes += n;
+	sim_trace(d->s, SIM_EV_WRITE, f->id, offset / WEIR_DISK_BLOCK, n / WEIR_DISK_BLOCK);
+	if (d->write_failed || sim_fault(d->s, SIM_WRITE_ERROR, d->s->opt.disk_rate / 8)) {
+		d->write_failed = true;
+		w->result = -EIO;
+	}
+	sim_moment(d->s, SIM_AT_DISK);
+}
+
+static enum sim_write_end broken_end(struct sim_disk *d, bool torn)
+{
+	uint64_t pick = weir_prng_below(&d->s->prng_disk, 4);
+
+	if (pick == 0)
+		return SIM_WRITE_LOST;
+	if (pick == 1)
+		return SIM_WRITE_WHOLE;
+	if (!d->s->opt.on[SIM_TORN] || !sim_fault(d->s, SIM_TORN, 900000))
+		return pick == 2 ? SIM_WRITE_LOST : SIM_WRITE_WHOLE;
+	return torn ? SIM_WRITE_TORN : SIM_WRITE_PREFIX;
+}
+
+static void complete(struct sim_disk *d, uint32_t i)
+{
+	struct sim_write w = d->way[i];
+
+	memmove(&d->way[i], &d->way[i + 1], (d->way_count - i - 1) * sizeof(*d->way));
+	d->way_count--;
+	sim_check(d->s, memcmp(w.copy, w.buf, w.n) == 0, "D2",
+		  "the buffer of a write under way was changed");
+	if (w.result)
+		sim_disk_put(d, &w, broken_end(d, true));
+	else
+		sim_disk_complete(d, &w);
+	free(w.copy);
+	sim_trace(d->s, SIM_EV_WRITTEN, w.file->id, w.offset / WEIR_DISK_BLOCK,
+		  (uint64_t)(int64_t)w.result);
+	d->done[d->done_count++] = (struct weir_disk_done){.token = w.token, .result = w.result};
+	sim_check(d->s, d->done_count < SIM_WRITES_MAX, "L5", "completions are not taken");
+}
+
+uint64_t sim_disk_next(const struct sim_disk *d)
+{
+	uint64_t least = 0;
+
+	for (uint32_t i = 0; i < d->way_count; i++)
+		if (!least || d->way[i].due_ns < least)
+			least = d->way[i].due_ns;
+	return least;
+}
+
+void sim_disk_settle(struct sim_disk *d)
+{
+	for (;;) {
+		uint32_t least = UINT32_MAX;
+
+		for (uint32_t i = 0; i < d->way_count; i++)
+			if (d->way[i].due_ns <= d->s->now &&
+			    (least == UINT32_MAX || d->way[i].due_ns < d->way[least].due_ns))
+				least = i;
+		if (least == UINT32_MAX)
+			return;
+		complete(d, least);
+	}
+}
+
+bool sim_disk_news(const struct sim_disk *d)
+{
+	return d->done_count > 0;
+}
+
+static uint32_t disk_poll(void *ctx, uint64_t wait_ns, struct weir_disk_done *ret, uint32_t cap)
+{
+	struct sim_disk *d = ctx;
+	uint64_t next;
+	uint32_t n;
+
+	sim_moment(d->s, SIM_AT_DISK);
+	sim_disk_settle(d);
+	next = sim_disk_next(d);
+	if (!d->done_count && wait_ns && next) {
+		uint64_t until =
+			wait_ns > UINT64_MAX - d->s->now ? UINT64_MAX : d->s->now + wait_ns;
+
+		d->s->now = WEIR_MAX(d->s->now, WEIR_MIN(next, until));
+		sim_disk_settle(d);
+	}
+	n = WEIR_MIN(cap, d->done_count);
+	memcpy(ret, d->done, n * sizeof(*ret));
+	for (uint32_t i = 0; i < n; i++)
+		d->error_told |= ret[i].result < 0;
+	memmove(d->done, d->done + n, (d->done_count - n) * sizeof(*ret));
+	d->done_count -= n;
+	return n;
+}
+
+static int disk_rename(void *ctx, const char *from, const char *to)
+{
+	struct sim_disk *d = ctx;
+	struct sim_file *f = find(d, from);
+
+	sim_moment(d->s, SIM_AT_DISK);
+	if (!f)
+		return -ENOENT;
+	if (find(d, to))
+		return -EEXIST;
+	snprintf(f->name, sizeof(f->name), "%s", to);
+	sim_trace(d->s, SIM_EV_RENAME, f->id, 0, 0);
+	sim_moment(d->s, SIM_AT_DISK);
+	return 0;
+}
+
+static int disk_unlink(void *ctx, const char *name)
+{
+	struct sim_disk *d = ctx;
+	struct sim_file *f = find(d, name);
+
+	sim_moment(d->s, SIM_AT_DISK);
+	if (!f)
+		return -ENOENT;
+	f->there = false;
+	sim_disk_forget_file(d, f);
+	sim_trace(d->s, SIM_EV_UNLINK, f->id, 0, 0);
+	sim_unlinked(d->s, f->name);
+	sim_moment(d->s, SIM_AT_DISK);
+	return 0;
+}
+
+/* ---- memory ---- */
+
+static void *disk_buffer(void *ctx, size_t n)
+{
+	struct sim_disk *d = ctx;
+	struct sim_buffer *b = sim_alloc(sizeof(*b));
+
+	b->p = aligned_alloc(WEIR_DISK_BLOCK, WEIR_ALIGN_UP(n, (size_t)WEIR_DISK_BLOCK));
+	if (!b->p)
+		abort();
+	memset(b->p, 0, n);
+	b->next = d->buffers;
+	d->buffers = b;
+	return b->p;
+}
+
+static void disk_buffer_free(void *ctx, void *p, size_t n)
+{
+	struct sim_disk *d = ctx;
+
+	(void)n;
+	for (struct sim_buffer **at = &d->buffers; *at; at = &(*at)->next)
+		if ((*at)->p == p) {
+			struct sim_buffer *b = *at;
+
+			*at = b->next;
+			free(b->p);
+			free(b);
+			return;
+		}
+	sim_fail(d->s, "D2", "a buffer that is none is given back");
+}
+
+static uint64_t disk_space(void *ctx)
+{
+	return is_full(ctx) ? 65536 : PLENTY;
+}
+
+static const char *disk_describe(void *ctx)
+{
+	(void)ctx;
+	return "simulated";
+}
+
+static const struct weir_disk_ops ops = {
+	.list = disk_list,
+	.open = disk_open,
+	.close = disk_close,
+	.read = disk_read,
+	.write = disk_write,
+	.poll = disk_poll,
+	.rename = disk_rename,
+	.unlink = disk_unlink,
+	.buffer = disk_buffer,
+	.buffer_free = disk_buffer_free,
+	.space = disk_space,
+	.describe = disk_describe,
+};
+
+struct weir_disk sim_disk_of(struct sim_disk *d)
+{
+	return (struct weir_disk){.ops = &ops, .ctx = d};
+}
+
+/* ---- a look from outside ---- */
+
+static int view_open(void *ctx, const char *name, uint64_t bytes)
+{
+	struct sim_disk *d = ctx;
+	struct sim_file *f = find(d, name);
+
+	if (bytes)
+		return -EROFS;
+	return f ? slot_of(d, f) : -ENOENT;
+}
+
+static void view_close(void *ctx, int file)
+{
+	(void)ctx;
+	(void)file;
+}
+
+static int view_read(void *ctx, int file, uint64_t offset, void *buf, size_t n)
+{
+	const struct sim_file *f = ((struct sim_disk *)ctx)->file[file];
+
+	if (offset > f->bytes || n > f->bytes - offset)
+		return -EIO;
+	memcpy(buf, f->image + offset, n);
+	return 0;
+}
+
+static void view_write(void *ctx, int file, uint64_t offset, const void *buf, size_t n,
+		       uint64_t token)
+{
+	struct sim_disk *d = ctx;
+
+	(void)file;
+	(void)offset;
+	(void)buf;
+	(void)n;
+	(void)token;
+	sim_fail(d->s, "I33", "a journal opened for reading only writes");
+}
+
+static uint32_t view_poll(void *ctx, uint64_t wait_ns, struct weir_disk_done *ret, uint32_t cap)
+{
+	(void)ctx;
+	(void)wait_ns;
+	(void)ret;
+	(void)cap;
+	return 0;
+}
+
+static int view_rename(void *ctx, const char *from, const char *to)
+{
+	(void)ctx;
+	(void)from;
+	(void)to;
+	return -EROFS;
+}
+
+static int view_unlink(void *ctx, const char *name)
+{
+	(void)ctx;
+	(void)name;
+	return -EROFS;
+}
+
+static uint64_t view_space(void *ctx)
+{
+	(void)ctx;
+	return PLENTY;
+}
+
+static const struct weir_disk_ops view_ops = {
+	.list = disk_list,
+	.open = view_open,
+	.close = view_close,
+	.read = view_read,
+	.write = view_write,
+	.poll = view_poll,
+	.rename = view_rename,
+	.unlink = view_unlink,
+	.buffer = disk_buffer,
+	.buffer_free = disk_buffer_free,
+	.space = view_space,
+	.describe = disk_describe,
+};
+
+struct weir_disk sim_disk_view(struct sim_disk *d)
+{
+	return (struct weir_disk){.ops = &view_ops, .ctx = d};
+}
+
+/* ---- life ---- */
+
+struct sim_disk *sim_disk_new(struct sim *s)
+{
+	struct sim_disk *d = sim_alloc(sizeof(*d));
+
+	d->s = s;
+	d->way = sim_alloc(SIM_WRITES_MAX * sizeof(*d->way));
+	d->done = sim_alloc(SIM_WRITES_MAX * sizeof(*d->done));
+	return d;
+}
+
+void sim_disk_kill(struct sim_disk *d, bool power)
+{
+	if (power)
+		sim_trace(d->s, SIM_EV_CUT, d->way_count, 0, 0);
+	for (uint32_t i = 0; i < d->way_count; i++) {
+		sim_disk_put(d, &d->way[i], broken_end(d, power || d->way[i].result));
+		free(d->way[i].copy);
+	}
+	d->way_count = d->done_count = 0;
+	for (uint32_t i = 0; i < d->file_count; i++)
+		d->file[i]->open = 0;
+	while (d->buffers) {
+		struct sim_buffer *b = d->buffers;
+
+		d->buffers = b->next;
+		free(b->p);
+		free(b);
+	}
+	d->write_failed = d->read_failed = d->full_seen = d->error_told = false;
+	d->reads_bytes = 0;
+}
+
+void sim_disk_free(struct sim_disk *d)
+{
+	while (d->buffers) {
+		struct sim_buffer *b = d->buffers;
+
+		d->buffers = b->next;
+		free(b->p);
+		free(b);
+	}
+	for (uint32_t i = 0; i < d->way_count; i++)
+		free(d->way[i].copy);
+	for (uint32_t i = 0; i < d->file_count; i++)
+		file_free(d->file[i]);
+	free(d->way);
+	free(d->done);
+	free(d->hurt);
+	free(d);
+}

@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What happens to the bytes: whole, torn, lost, at the wrong place, rotten; and what should stand there. */
+#include "tests/sim/disk.h"
+
+#include <stdlib.h>
+
+#define SECTOR 512u
+#define SECTORS (WEIR_DISK_BLOCK / SECTOR)
+
+static struct sim_hurt *hurt_of(struct sim_disk *d, const struct sim_file *f, uint64_t block)
+{
+	for (uint32_t i = 0; i < d->hurt_count; i++)
+		if (d->hurt[i].file == f && d->hurt[i].block == block)
+			return &d->hurt[i];
+	return NULL;
+}
+
+static void hurt_drop(struct sim_disk *d, struct sim_hurt *h)
+{
+	*h = d->hurt[--d->hurt_count];
+	if (d->hurt_count == 0)
+		d->damage = SIM_DAMAGE_NONE;
+}
+
+static struct sim_hurt *hurt_add(struct sim_disk *d, struct sim_file *f, uint64_t block,
+				 const void *truth)
+{
+	struct sim_hurt *h;
+
+	d->hurt = sim_grow(d->hurt, &d->hurt_cap, d->hurt_count + 1u, sizeof(*d->hurt));
+	h = &d->hurt[d->hurt_count++];
+	h->file = f;
+	h->block = block;
+	memcpy(h->truth, truth, WEIR_DISK_BLOCK);
+	return h;
+}
+
+void sim_disk_forget_file(struct sim_disk *d, const struct sim_file *f)
+{
+	for (uint32_t i = d->hurt_count; i-- > 0;)
+		if (d->hurt[i].file == f)
+			hurt_drop(d, &d->hurt[i]);
+}
+
+static void put_sector(struct sim_disk *d, struct sim_file *f, uint64_t at, const uint8_t *p)
+{
+	struct sim_hurt *h = d->hurt_count ? hurt_of(d, f, at / WEIR_DISK_BLOCK) : NULL;
+
+	memcpy(f->image + at, p, SECTOR);
+	f->written[at / WEIR_DISK_BLOCK] = 1;
+	if (!h)
+		return;
+	memcpy(h->truth + at % WEIR_DISK_BLOCK, p, SECTOR);
+	if (memcmp(h->truth, f->image + h->block * WEIR_DISK_BLOCK, WEIR_DISK_BLOCK) == 0)
+		hurt_drop(d, h);
+}
+
+void sim_disk_put(struct sim_disk *d, const struct sim_write *w, enum sim_write_end end)
+{
+	struct weir_prng *p = &d->s->prng_disk;
+	uint64_t sectors = w->n / SECTOR, upto = sectors;
+	uint32_t odds = 8;
+
+	if (end == SIM_WRITE_LOST)
+		return;
+	if (end == SIM_WRITE_PREFIX)
+		upto = weir_prng_below(p, w->n / WEIR_DISK_BLOCK + 1) * SECTORS;
+	if (end == SIM_WRITE_TORN)
+		odds = (uint32_t)weir_prng_range(p, 1, 7);
+	for (uint64_t i = 0; i < upto; i++)
+		if (odds == 8 || weir_prng_chance(p, odds, 8))
+			put_sector(d, w->file, w->offset + i * SECTOR, w->copy + i * SECTOR);
+}
+
+/* What is written should stand there and does not. */
+static void put_truth_only(struct sim_disk *d, const struct sim_write *w)
+{
+	for (size_t at = 0; at < w->n; at += WEIR_DISK_BLOCK) {
+		uint64_t block = (w->offset + at) / WEIR_DISK_BLOCK;
+
+		if (memcmp(w->file->image + block * WEIR_DISK_BLOCK, w->copy + at,
+			   WEIR_DISK_BLOCK) != 0)
+			hurt_add(d, w->file, block, w->copy + at);
+	}
+}
+
+static void put_elsewhere(struct sim_disk *d, const struct sim_write *w)
+{
+	struct sim_file *f = w->file;
+	uint64_t blocks = f->bytes / WEIR_DISK_BLOCK, n = w->n / WEIR_DISK_BLOCK;
+	uint64_t to = sim_fault_pick(d->s, SIM_MISDIRECT, blocks - n + 1);
+	uint64_t from = w->offset / WEIR_DISK_BLOCK;
+
+	put_truth_only(d, w);
+	if (to + n > from && to < from + n)
+		return; /* over itself: then it is only stale */
+	for (uint64_t i = 0; i < n; i++) {
+		uint8_t *at = f->image + (to + i) * WEIR_DISK_BLOCK;
+
+		hurt_add(d, f, to + i, at);
+		memcpy(at, w->copy + i * WEIR_DISK_BLOCK, WEIR_DISK_BLOCK);
+	}
+}
+
+static void damaged(struct sim_disk *d, const struct sim_file *f, enum sim_damage kind)
+{
+	if (d->hurt_count == 0)
+		return; /* the same bytes as before: nobody can tell */
+	d->damage = kind;
+	sim_trace(d->s, SIM_EV_DAMAGE, f->id, kind, d->hurt_count);
+}
+
+void sim_disk_complete(struct sim_disk *d, const struct sim_write *w)
+{
+	struct sim *s = d->s;
+	bool whole =
+		d->hurt_count == 0; /* one damage at a time: two copies may hold the other one up */
+
+	if (whole && sim_fault(s, SIM_STALE, s->opt.disk_rate / 4)) {
+		put_truth_only(d, w);
+		damaged(d, w->file, SIM_DAMAGE_STALE);
+	} else if (whole && sim_fault(s, SIM_MISDIRECT, s->opt.disk_rate / 4)) {
+		put_elsewhere(d, w);
+		damaged(d, w->file, SIM_DAMAGE_MISDIRECT);
+	} else {
+		sim_disk_put(d, w, SIM_WRITE_WHOLE);
+	}
+}
+
+void sim_disk_rot(struct sim_disk *d)
+{
+	struct sim *s = d->s;
+	struct sim_file *f;
+	uint64_t count = 0, pick;
+	uint8_t *at;
+
+	if (d->hurt_count || !d->file_count)
+		return;
+	f = d->file[sim_fault_pick(s, SIM_ROT, d->file_count)];
+	if (!f->there)
+		return;
+	for (uint64_t i = 0; i < f->bytes / WEIR_DISK_BLOCK; i++)
+		count += f->written[i];
+	if (!count)
+		return;
+	pick = sim_fault_pick(s, SIM_ROT, count);
+	for (uint64_t i = 0;; i++) {
+		if (!f->written[i] || pick-- > 0)
+			continue;
+		at = f->image + i * WEIR_DISK_BLOCK;
+		hurt_add(d, f, i, at);
+		break;
+	}
+	if (sim_fault_pick(s, SIM_ROT, 4) == 0) {
+		memset(at, 0, WEIR_DISK_BLOCK);
+	} else {
+		for (uint64_t n = 1 + sim_fault_pick(s, SIM_ROT, 8); n > 0; n--) {
+			uint64_t bit = sim_fault_pick(s, SIM_ROT, 8 * WEIR_DISK_BLOCK);
+
+			at[bit / 8] ^= (uint8_t)(1u << (bit % 8));
+		}
+	}
+	if (memcmp(at, d->hurt[0].truth, WEIR_DISK_BLOCK) == 0)
+		hurt_drop(d, &d->hurt[0]);
+	damaged(d, f, SIM_DAMAGE_ROT);
+}
+
+void sim_disk_heal(struct sim_disk *d)
+{
+	if (d->hurt_count)
+		sim_trace(d->s, SIM_EV_HEAL, d->hurt_count, 0, 0);
+	while (d->hurt_count) {
+		struct sim_hurt *h = &d->hurt[d->hurt_count - 1];
+
+		memcpy(h->file->image + h->block * WEIR_DISK_BLOCK, h->truth, WEIR_DISK_BLOCK);
+		hurt_drop(d, h);
+	}
+}
+
+bool sim_disk_hurt(const struct sim_disk *d)
+{
+	return d->hurt_count > 0;
+}
