@@ -120,6 +120,7 @@ static int open_cell(struct sim_life *l)
 			       &l->region, sim_wall(l->s), &l->err);
 
 	l->cell_open = r == 0;
+	l->rest = l->cell.ended;
 	return r;
 }
 
@@ -193,7 +194,7 @@ int sim_life_turn(struct sim_life *l, uint32_t task, uint32_t batches)
 	struct weir_unit *u = &l->unit[task];
 	int r;
 
-	if (u->done)
+	if (u->done || l->rest)
 		return 0;
 	u->barrier_want = l->cell.barrier;
 	u->hold = l->cell.hold;
@@ -308,7 +309,7 @@ uint64_t sim_life_next(const struct sim_life *l)
 		sooner(&least, now, l->task[i].starved_until_ns);
 		if (l->task[i].report)
 			sooner(&least, now, l->task[i].report_ns);
-		if (!l->unit[i].passed)
+		if (!l->unit[i].passed && !l->rest)
 			sooner(&least, now, l->unit[i].wait_until_ns);
 	}
 	for (uint32_t i = 0; i < l->cell.sink_count; i++)

@@ -47,6 +47,7 @@ struct sim_life {
 	struct weir_journal *journal;
 	struct weir_cell cell;
 	bool cell_open;
+	bool rest; /* the input had ended before: no task runs any more */
 	struct weir_journal_report found;
 	struct weir_err err;
 	uint32_t parallelism;
