@@ -205,6 +205,7 @@ static int leftovers(struct weir_journal *j, struct weir_err *err)
 		weir_probe("journal.creation_interrupted");
 	if (j->has_super_new)
 		r = ops->unlink(j->disk->ctx, WEIR_JNL_FILE_SUPER_NEW);
+	j->has_super_new = false; /* start() has nothing left to tidy up */
 	if (r == 0 && j->has_ring)
 		r = ops->unlink(j->disk->ctx, WEIR_JNL_FILE_RING);
 	if (r == 0 && j->segment_count) {
