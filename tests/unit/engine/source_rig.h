@@ -26,6 +26,7 @@ struct source_rig {
 	struct weir_schema schema[RIG_PORTS];
 	uint32_t instance, instances;
 	bool epochs;
+	int only_port; /* rows of others are not kept; -1: all */
 
 	/* what survives: parts, and the text of the rows up to the newest of them */
 	uint8_t *part[RIG_PARTS];
@@ -69,6 +70,7 @@ static inline void rig_init(struct source_rig *g, enum weir_connector connector,
 	g->def[0].uses = 1;
 	g->instances = 1;
 	g->epochs = true;
+	g->only_port = -1;
 	g->text_cap = 1 << 16;
 	g->text = calloc(1, g->text_cap);
 }
@@ -180,6 +182,8 @@ static inline void rig_take_rows(struct source_rig *g, uint32_t port)
 {
 	struct weir_batch *in = &g->node[1 + port].in;
 
+	if (g->only_port >= 0 && (uint32_t)g->only_port != port)
+		in->pos = in->count;
 	for (; in->pos < in->count; in->pos++) {
 		struct weir_buf b;
 
@@ -246,6 +250,8 @@ static inline char *rig_whole(struct source_rig *g)
 {
 	char *text;
 
+	g->text_len = g->text_frozen = 0;
+	g->text[0] = 0;
 	if (rig_open(g))
 		fail_msg("%s", g->task.err.text);
 	while (!rig_source(g)->ended)
