@@ -311,6 +311,15 @@ static inline void sink_epoch(struct sink *s, uint64_t epoch, uint32_t rows)
 	free(e.part);
 }
 
+static inline void expect_text(const struct sink *s, const char *what)
+{
+	if (!strstr(s->err.text, what))
+		fail_msg("`%s` is not in: %s", what, s->err.text);
+}
+
+#define TERMINATE                                                                                  \
+	"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'weir out'"
+
 /* Rows 0 .. count-1 are there, each once. */
 static inline void expect_rows(uint32_t count)
 {
