@@ -24,14 +24,15 @@ static void defaults(struct weir_cell_options *o)
 }
 
 /* What the parts of a step mean, from one of its nodes. */
-static struct weir_str sign_of(struct weir_cell *c, uint32_t step)
+static struct weir_str sign_of(const struct weir_tasks *tasks, struct weir_unit *const *unit,
+			       uint32_t step, struct weir_region *region)
 {
 	char text[16384];
 	struct weir_buf b = weir_buf_of(text, sizeof(text));
 
-	for (uint32_t t = 0; t < c->tasks->task_count; t++) {
-		for (uint32_t i = 0; i < c->unit[t]->task.node_count; i++) {
-			const struct weir_node *n = &c->unit[t]->task.node[i];
+	for (uint32_t t = 0; t < tasks->task_count; t++) {
+		for (uint32_t i = 0; i < unit[t]->task.node_count; i++) {
+			const struct weir_node *n = &unit[t]->task.node[i];
 			struct weir_str s;
 
 			if (n->step != step || !*n->step_name)
@@ -40,23 +41,23 @@ static struct weir_str sign_of(struct weir_cell *c, uint32_t step)
 				return (struct weir_str){0};
 			n->cls->state->sign(n, &b);
 			s = (struct weir_str){b.p, b.len};
-			s.p = weir_region_strdup(c->region, s);
+			s.p = weir_region_strdup(region, s);
 			return s;
 		}
 	}
 	return (struct weir_str){0};
 }
 
-static void step_table(struct weir_cell *c)
+void weir_cell_step_table(const struct weir_pipeline *p, const struct weir_tasks *tasks,
+			  struct weir_unit *const *unit, struct weir_region *region,
+			  struct weir_bundle_head *ret)
 {
-	struct weir_bundle_head *h = &c->own->head;
-
-	h->step_count = c->p->step_count;
-	for (uint32_t i = 0; i < h->step_count; i++)
-		h->step[i] = (struct weir_bundle_step){.name = weir_str_c(c->p->step[i].name),
-						       .sign = sign_of(c, i),
-						       .tasks = c->tasks->step_parallelism[i],
-						       .kind = (uint8_t)c->p->step[i].kind};
+	ret->step_count = p->step_count;
+	for (uint32_t i = 0; i < ret->step_count; i++)
+		ret->step[i] = (struct weir_bundle_step){.name = weir_str_c(p->step[i].name),
+							 .sign = sign_of(tasks, unit, i, region),
+							 .tasks = tasks->step_parallelism[i],
+							 .kind = (uint8_t)p->step[i].kind};
 }
 
 int weir_cell_open(struct weir_cell *c, const struct weir_cell_options *opt,
@@ -85,7 +86,7 @@ int weir_cell_open(struct weir_cell *c, const struct weir_cell_options *opt,
 	own->task_round = weir_region_array(region, uint64_t, tasks->task_count);
 	weir_out_init(&own->body, mem);
 	weir__cell_sinks_init(c);
-	step_table(c);
+	weir_cell_step_table(p, tasks, unit, region, &own->head);
 	r = weir__cell_restore(c, err);
 	if (r < 0)
 		return r;
@@ -116,11 +117,6 @@ void weir_cell_close(struct weir_cell *c)
 	}
 	weir_journal_close(c->journal);
 	memset(c, 0, sizeof(*c));
-}
-
-const struct weir_bundle_head *weir_cell_steps(const struct weir_cell *c)
-{
-	return &c->own->head;
 }
 
 /* ---- a step ---- */

@@ -171,7 +171,9 @@ struct weir_state_change {
  * many there are. */
 uint32_t weir_state_compare(const struct weir_bundle_head *then, const struct weir_bundle_head *now,
 			    const char **then_name, struct weir_state_change *ret, uint32_t cap);
-/* The step table of an opened or about to be opened cell, for weir_state_compare(). */
-const struct weir_bundle_head *weir_cell_steps(const struct weir_cell *c);
+/* The step table of tasks that are built (and perhaps not opened). Texts in the region. */
+void weir_cell_step_table(const struct weir_pipeline *p, const struct weir_tasks *tasks,
+			  struct weir_unit *const *unit, struct weir_region *region,
+			  struct weir_bundle_head *ret);
 
 #endif
