@@ -328,6 +328,10 @@ static int file_apply(struct weir_node *n, const struct weir_sink_epoch *e, stru
 	}
 	if (k < 0)
 		return damaged(o, e->epoch, err);
+	if (b->fd >= 0 && b->number <= b->m.part) { /* a reader may remove it now */
+		close(b->fd);
+		b->fd = -1;
+	}
 	b->applied = e->epoch;
 	return 0;
 }
