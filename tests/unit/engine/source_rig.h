@@ -324,7 +324,7 @@ static inline void rig_damage(struct source_rig *g, uint64_t seed, int tries)
 			for (int k = 0; k < 20 && !rig_source(g)->ended; k++)
 				if (rig_run(g, 100) < 0)
 					break;
-		g->text_len = 0;
+		g->text_len = g->text_frozen;
 	}
 	rig_kill(g);
 	free(p);
