@@ -34,6 +34,7 @@ static int slot_of(const struct sim_disk *d, const struct sim_file *f)
 static void file_free(struct sim_file *f)
 {
 	free(f->image);
+	free(f->old);
 	free(f->written);
 	free(f);
 }
@@ -63,6 +64,7 @@ static struct sim_file *create(struct sim_disk *d, const char *name, uint64_t by
 	f->id = ++d->next_id;
 	f->bytes = bytes;
 	f->image = sim_alloc(bytes);
+	f->old = sim_alloc(bytes);
 	f->written = sim_alloc(bytes / WEIR_DISK_BLOCK);
 	f->there = true;
 	d->file[at] = f;

@@ -19,13 +19,21 @@
 #include "engine/core/disk.h"
 #include "tests/sim/sim.h"
 
-enum sim_damage { SIM_DAMAGE_NONE = 0, SIM_DAMAGE_ROT, SIM_DAMAGE_STALE, SIM_DAMAGE_MISDIRECT };
+enum sim_damage {
+	SIM_DAMAGE_NONE = 0,
+	SIM_DAMAGE_ROT, /* bits of a block */
+	SIM_DAMAGE_BACK, /* a block is as it was before it was last written */
+	SIM_DAMAGE_SCRATCH, /* three of the four copies of the superblock are gone */
+	SIM_DAMAGE_STALE, /* a write did not happen */
+	SIM_DAMAGE_MISDIRECT, /* a write went elsewhere */
+};
 
 struct sim_file {
 	char name[64];
 	uint32_t id; /* of the trace: never used again */
 	uint64_t bytes;
 	uint8_t *image;
+	uint8_t *old; /* what each block held before it was last written */
 	uint8_t *written; /* per block */
 	bool there;
 	uint32_t open;
@@ -82,7 +90,8 @@ sim_disk_next(const struct sim_disk *d); /* when the next write completes; 0: no
 void sim_disk_settle(struct sim_disk *d); /* completes what is due */
 bool sim_disk_news(const struct sim_disk *d); /* poll() would give something */
 void sim_disk_kill(struct sim_disk *d, bool power); /* the process is gone */
-void sim_disk_rot(struct sim_disk *d); /* some block at rest changes */
+void sim_disk_rot(struct sim_disk *d); /* something at rest changes */
+bool sim_disk_must_report(const struct sim_disk *d); /* nobody may start on what is there now */
 void sim_disk_heal(struct sim_disk *d);
 bool sim_disk_hurt(const struct sim_disk *d);
 

@@ -4,6 +4,8 @@
 
 #include <stdlib.h>
 
+#include "engine/core/journal_format.h"
+
 #define SECTOR 512u
 #define SECTORS (WEIR_DISK_BLOCK / SECTOR)
 
@@ -12,6 +14,14 @@ static struct sim_hurt *hurt_of(struct sim_disk *d, const struct sim_file *f, ui
 	for (uint32_t i = 0; i < d->hurt_count; i++)
 		if (d->hurt[i].file == f && d->hurt[i].block == block)
 			return &d->hurt[i];
+	return NULL;
+}
+
+static struct sim_file *super_of(const struct sim_disk *d)
+{
+	for (uint32_t i = 0; i < d->file_count; i++)
+		if (d->file[i]->there && strcmp(d->file[i]->name, WEIR_JNL_FILE_SUPER) == 0)
+			return d->file[i];
 	return NULL;
 }
 
@@ -63,6 +73,7 @@ void sim_disk_put(struct sim_disk *d, const struct sim_write *w, enum sim_write_
 
 	if (end == SIM_WRITE_LOST)
 		return;
+	memcpy(w->file->old + w->offset, w->file->image + w->offset, w->n);
 	if (end == SIM_WRITE_PREFIX)
 		upto = weir_prng_below(p, w->n / WEIR_DISK_BLOCK + 1) * SECTORS;
 	if (end == SIM_WRITE_TORN)
@@ -114,12 +125,13 @@ void sim_disk_complete(struct sim_disk *d, const struct sim_write *w)
 {
 	struct sim *s = d->s;
 	bool whole =
-		d->hurt_count == 0; /* one damage at a time: two copies may hold the other one up */
+		d->hurt_count == 0; /* one at a time: two copies may be all there is of something */
+	uint32_t rate = s->opt.damage_rate;
 
-	if (whole && sim_fault(s, SIM_STALE, s->opt.disk_rate / 4)) {
+	if (whole && sim_fault(s, SIM_STALE, rate)) {
 		put_truth_only(d, w);
 		damaged(d, w->file, SIM_DAMAGE_STALE);
-	} else if (whole && sim_fault(s, SIM_MISDIRECT, s->opt.disk_rate / 4)) {
+	} else if (whole && sim_fault(s, SIM_MISDIRECT, rate)) {
 		put_elsewhere(d, w);
 		damaged(d, w->file, SIM_DAMAGE_MISDIRECT);
 	} else {
@@ -127,42 +139,113 @@ void sim_disk_complete(struct sim_disk *d, const struct sim_write *w)
 	}
 }
 
-void sim_disk_rot(struct sim_disk *d)
+/* A block of the file for which `fit` holds, or UINT64_MAX. */
+static uint64_t pick_block(struct sim_disk *d, const struct sim_file *f,
+			   bool (*fit)(const struct sim_file *f, uint64_t block))
 {
-	struct sim *s = d->s;
-	struct sim_file *f;
 	uint64_t count = 0, pick;
-	uint8_t *at;
 
-	if (d->hurt_count || !d->file_count)
-		return;
-	f = d->file[sim_fault_pick(s, SIM_ROT, d->file_count)];
-	if (!f->there)
-		return;
 	for (uint64_t i = 0; i < f->bytes / WEIR_DISK_BLOCK; i++)
-		count += f->written[i];
+		count += fit(f, i);
 	if (!count)
-		return;
-	pick = sim_fault_pick(s, SIM_ROT, count);
-	for (uint64_t i = 0;; i++) {
-		if (!f->written[i] || pick-- > 0)
-			continue;
-		at = f->image + i * WEIR_DISK_BLOCK;
-		hurt_add(d, f, i, at);
-		break;
-	}
-	if (sim_fault_pick(s, SIM_ROT, 4) == 0) {
+		return UINT64_MAX;
+	pick = sim_fault_pick(d->s, SIM_ROT, count);
+	for (uint64_t i = 0;; i++)
+		if (fit(f, i) && pick-- == 0)
+			return i;
+}
+
+static bool is_written(const struct sim_file *f, uint64_t block)
+{
+	return f->written[block];
+}
+
+static bool has_old(const struct sim_file *f, uint64_t block)
+{
+	static const uint8_t zero[WEIR_DISK_BLOCK];
+	const uint8_t *old = f->old + block * WEIR_DISK_BLOCK;
+
+	return f->written[block] && memcmp(old, zero, sizeof(zero)) != 0 &&
+	       memcmp(old, f->image + block * WEIR_DISK_BLOCK, WEIR_DISK_BLOCK) != 0;
+}
+
+static void flip(struct sim_disk *d, struct sim_file *f, uint64_t block)
+{
+	uint8_t *at = f->image + block * WEIR_DISK_BLOCK;
+
+	hurt_add(d, f, block, at);
+	if (sim_fault_pick(d->s, SIM_ROT, 4) == 0)
 		memset(at, 0, WEIR_DISK_BLOCK);
-	} else {
-		for (uint64_t n = 1 + sim_fault_pick(s, SIM_ROT, 8); n > 0; n--) {
-			uint64_t bit = sim_fault_pick(s, SIM_ROT, 8 * WEIR_DISK_BLOCK);
+	else
+		for (uint64_t n = 1 + sim_fault_pick(d->s, SIM_ROT, 8); n > 0; n--) {
+			uint64_t bit = sim_fault_pick(d->s, SIM_ROT, 8 * WEIR_DISK_BLOCK);
 
 			at[bit / 8] ^= (uint8_t)(1u << (bit % 8));
 		}
+	if (memcmp(at, d->hurt[d->hurt_count - 1].truth, WEIR_DISK_BLOCK) == 0)
+		hurt_drop(d, &d->hurt[d->hurt_count - 1]);
+}
+
+static bool go_back(struct sim_disk *d)
+{
+	uint32_t from = (uint32_t)sim_fault_pick(d->s, SIM_ROT, d->file_count);
+
+	for (uint32_t i = 0; i < d->file_count; i++) {
+		struct sim_file *f = d->file[(from + i) % d->file_count];
+		uint64_t block = f->there ? pick_block(d, f, has_old) : UINT64_MAX;
+
+		if (block == UINT64_MAX || f == super_of(d))
+			continue;
+		hurt_add(d, f, block, f->image + block * WEIR_DISK_BLOCK);
+		memcpy(f->image + block * WEIR_DISK_BLOCK, f->old + block * WEIR_DISK_BLOCK,
+		       WEIR_DISK_BLOCK);
+		damaged(d, f, SIM_DAMAGE_BACK);
+		return true;
 	}
-	if (memcmp(at, d->hurt[0].truth, WEIR_DISK_BLOCK) == 0)
-		hurt_drop(d, &d->hurt[0]);
+	return false;
+}
+
+static void scratch(struct sim_disk *d, struct sim_file *f)
+{
+	uint64_t spare = sim_fault_pick(d->s, SIM_ROT, WEIR_JNL_COPIES);
+
+	for (uint64_t i = 0; i < WEIR_JNL_COPIES; i++)
+		if (i != spare)
+			flip(d, f, i * WEIR_JNL_COPY_STEP / WEIR_DISK_BLOCK);
+	damaged(d, f, SIM_DAMAGE_SCRATCH);
+}
+
+void sim_disk_rot(struct sim_disk *d)
+{
+	struct sim_file *f;
+	uint64_t block;
+
+	if (d->hurt_count || !d->file_count)
+		return;
+	if (super_of(d) && sim_fault_pick(d->s, SIM_ROT, 8) == 0) {
+		scratch(d, super_of(d));
+		return;
+	}
+	if (sim_fault_pick(d->s, SIM_ROT, 3) == 0 && go_back(d))
+		return;
+	f = d->file[sim_fault_pick(d->s, SIM_ROT, d->file_count)];
+	block = f->there ? pick_block(d, f, is_written) : UINT64_MAX;
+	if (block == UINT64_MAX)
+		return;
+	flip(d, f, block);
 	damaged(d, f, SIM_DAMAGE_ROT);
+}
+
+/* Without two copies that agree nobody knows who the journal is (correctness.md 1.9). */
+bool sim_disk_must_report(const struct sim_disk *d)
+{
+	const struct sim_file *f = super_of(d);
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < d->hurt_count; i++)
+		n += d->hurt[i].file == f &&
+		     d->hurt[i].block % (WEIR_JNL_COPY_STEP / WEIR_DISK_BLOCK) == 0;
+	return n >= WEIR_JNL_COPIES - 1;
 }
 
 void sim_disk_heal(struct sim_disk *d)

@@ -238,7 +238,7 @@ bool sim_life_report(struct sim_life *l, uint32_t task)
 	if (l->s->story && l->s->story->late_report &&
 	    l->s->story->late_report(l->s, task, t->report->epoch))
 		t->report_ns += 2 * l->s->opt.deadline_ns;
-	if (sim_fault(l->s, SIM_LATE_REPORT, l->s->opt.task_rate * 10))
+	if (sim_fault(l->s, SIM_LATE_REPORT, l->s->opt.task_rate * 20))
 		t->report_ns += sim_fault_pick(l->s, SIM_LATE_REPORT, 200) * WEIR_NS_PER_MS;
 	return true;
 }

@@ -72,6 +72,7 @@ void sim_options_of(struct sim_options *o, uint64_t seed)
 	for (unsigned c = 0; c < SIM_FAULT_COUNT; c++)
 		o->on[c] = weir_prng_chance(&swarm, 1, 2);
 	o->kill_every_ns = o->run_ns / skewed(&p, 1, 20);
+	o->damage_rate = (uint32_t)weir_prng_range(&p, 1000, 10000);
 	o->disk_rate = (uint32_t)skewed(&p, 100, 10000);
 	o->sink_rate = (uint32_t)skewed(&p, 1000, 300000);
 	o->task_rate = (uint32_t)skewed(&p, 50, 5000);
@@ -113,7 +114,7 @@ void sim_options_print(const struct sim_options *o, FILE *to)
 		if (o->on[c])
 			fprintf(to, " %s", sim_fault_name(c));
 	fprintf(to,
-		"\n             a kill every %.0f ms; per million: disk %u, sink %u, task %u, code %u\n",
-		(double)o->kill_every_ns / 1e6, o->disk_rate, o->sink_rate, o->task_rate,
-		o->hook_rate);
+		"\n             a kill every %.0f ms; per million: damage %u, disk %u, sink %u, task %u, code %u\n",
+		(double)o->kill_every_ns / 1e6, o->damage_rate, o->disk_rate, o->sink_rate,
+		o->task_rate, o->hook_rate);
 }

@@ -42,7 +42,8 @@ struct sim_options {
 	/* faults */
 	bool on[SIM_FAULT_COUNT];
 	uint64_t kill_every_ns; /* mean */
-	uint32_t disk_rate, sink_rate, task_rate, hook_rate; /* per million opportunities */
+	uint32_t damage_rate, disk_rate, sink_rate, task_rate,
+		hook_rate; /* per million opportunities */
 	uint64_t fault_ns; /* length of the safety phase */
 };
 

@@ -131,6 +131,7 @@ static uint32_t pick_parallelism(struct sim *s)
 /* true: at work. false: it could not start, try again later. */
 static bool start(struct sim *s, uint32_t parallelism)
 {
+	bool must_report = sim_disk_must_report(s->disk);
 	int r;
 
 	sim_trace(s, SIM_EV_START, ++s->life_count, parallelism, 0);
@@ -147,6 +148,8 @@ static bool start(struct sim *s, uint32_t parallelism)
 		excuse(s, &s->life->err, r);
 		return false;
 	}
+	sim_check(s, !must_report, "I33",
+		  "three of four copies of the superblock are damaged, and it starts");
 	sim_check_life(s, weir_journal_fence(s->life->journal), s->life->cell.durable);
 	sim_trace(s, SIM_EV_READY, weir_journal_fence(s->life->journal), s->life->cell.durable, 0);
 	return true;
@@ -159,7 +162,7 @@ static void happen(struct sim *s)
 	struct sim_disk *d = s->disk;
 	uint32_t rate = s->opt.disk_rate;
 
-	if (sim_fault(s, SIM_ROT, rate * 2))
+	if (sim_fault(s, SIM_ROT, s->opt.damage_rate * 5))
 		sim_disk_rot(d);
 	if (sim_fault(s, SIM_FULL, rate * 2))
 		d->full_until_ns = s->now + sim_fault_pick(s, SIM_FULL, 1000) * WEIR_NS_PER_MS;
