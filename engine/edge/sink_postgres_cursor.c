@@ -168,7 +168,7 @@ static int why_no_fence(struct sink_postgres *o, uint64_t fence, uint64_t known,
 			err, WEIR_E_BUSY,
 			"%s: %s says that run %" PRIu64 " of this pipeline writes to it, and this "
 			"is run %" PRIu64 ": another engine has the pipeline, or the state "
-			"directory is an old copy; `weir run --fresh` starts over",
+			"directory is new or an old copy; `weir run --fresh` starts over",
 			o->pg.where, o->cursor, number(o, 0), fence);
 	if (known)
 		return weir_err_set(
