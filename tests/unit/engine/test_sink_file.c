@@ -44,7 +44,7 @@ static off_t size_of(const char *name)
 static void flip(const char *name, off_t at)
 {
 	int fd = open(path_of(name), O_RDWR);
-	char c;
+	char c = 0;
 
 	assert_true(fd >= 0 && pread(fd, &c, 1, at) == 1);
 	c ^= 1;
