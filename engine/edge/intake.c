@@ -226,10 +226,12 @@ static bool known(struct weir_intake *in, struct request *q, struct weir_hash128
 	return true;
 }
 
-static void enqueue(struct weir_intake *in, struct request *q, const char *id)
+/* true: the connection sleeps, and the request is the worker's from now on. */
+static bool enqueue(struct weir_intake *in, struct request *q, const char *id)
 {
 	struct weir_hash128 hash = weir_hash128(id ? id : "", id ? strlen(id) : 0);
 	uint64_t now = weir_mono_ns();
+	bool asleep;
 
 	pthread_mutex_lock(&in->lock);
 	if (in->closing) {
@@ -257,11 +259,13 @@ static void enqueue(struct weir_intake *in, struct request *q, const char *id)
 			weir_ids_add(&in->ids, hash, in->ticket);
 		sleep_until(in, q, in->ticket);
 	}
+	asleep = !q->status;
 	pthread_mutex_unlock(&in->lock);
+	return asleep;
 }
 
-/* The body is there. true: *ret is the answer; else the request is decided or asleep. */
-static bool whole(struct weir_intake *in, struct request *q, enum MHD_Result *ret)
+/* The body is there. */
+static enum MHD_Result whole(struct weir_intake *in, struct request *q)
 {
 	char text[512];
 	struct weir_buf b = weir_buf_of(text, sizeof(text));
@@ -271,15 +275,14 @@ static bool whole(struct weir_intake *in, struct request *q, enum MHD_Result *re
 	records = q->body ? in->opt.check(in->opt.ctx, q->body->data, q->body->n, &b) : 0;
 	if (records < 0) {
 		weir_buf_lit(&b, "}\n");
-		*ret = answer(q->c, 400, &b);
-		return true;
+		return answer(q->c, 400, &b);
 	}
 	q->records = (uint64_t)records;
 	if (records == 0)
 		decide(q, 200, NULL);
-	else
-		enqueue(in, q, header(q->c, "Weir-Id"));
-	return false;
+	else if (enqueue(in, q, header(q->c, "Weir-Id")))
+		return MHD_YES;
+	return answer_request(q);
 }
 
 static enum MHD_Result handle(void *cls, struct MHD_Connection *c, const char *url,
@@ -288,7 +291,6 @@ static enum MHD_Result handle(void *cls, struct MHD_Connection *c, const char *u
 {
 	struct weir_intake *in = cls;
 	struct request *q = *state;
-	enum MHD_Result ret;
 
 	(void)version;
 	if (!q)
@@ -298,9 +300,7 @@ static enum MHD_Result handle(void *cls, struct MHD_Connection *c, const char *u
 		*size = 0;
 		return MHD_YES;
 	}
-	if (!q->status && whole(in, q, &ret))
-		return ret;
-	return q->status ? answer_request(q) : MHD_YES;
+	return q->status ? answer_request(q) : whole(in, q);
 }
 
 static void completed(void *cls, struct MHD_Connection *c, void **state,
