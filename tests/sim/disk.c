@@ -55,7 +55,7 @@ static struct sim_file *create(struct sim_disk *d, const char *name, uint64_t by
 	for (at = 0; at < d->file_count; at++)
 		if (!d->file[at]->there && !d->file[at]->open && !under_way(d, d->file[at]))
 			break;
-	sim_check(d->s, at < WEIR_DISK_FILES_MAX, "L5", "more than %d files", WEIR_DISK_FILES_MAX);
+	sim_check(d->s, at < SIM_FILES_MAX, "L5", "more than %d files", SIM_FILES_MAX);
 	if (at < d->file_count)
 		file_free(d->file[at]);
 	else
@@ -90,6 +90,14 @@ static int disk_list(void *ctx, void (*fn)(void *fn_ctx, const char *name, uint6
 	return 0;
 }
 
+static int handle_of(struct sim_disk *d, struct sim_file *f)
+{
+	sim_check(d->s, ++d->handles <= WEIR_DISK_FILES_MAX, "L5", "more than %d open files",
+		  WEIR_DISK_FILES_MAX);
+	f->open++;
+	return slot_of(d, f);
+}
+
 static int disk_open(void *ctx, const char *name, uint64_t bytes)
 {
 	struct sim_disk *d = ctx;
@@ -103,14 +111,10 @@ static int disk_open(void *ctx, const char *name, uint64_t bytes)
 			return -ENOSPC;
 		f = create(d, name, WEIR_ALIGN_UP(bytes, (uint64_t)WEIR_DISK_BLOCK));
 		sim_trace(d->s, SIM_EV_CREATE, f->id, f->bytes, 0);
-		f->open++;
 		sim_moment(d->s, SIM_AT_DISK);
-		return slot_of(d, f);
+		return handle_of(d, f);
 	}
-	if (!f)
-		return -ENOENT;
-	f->open++;
-	return slot_of(d, f);
+	return f ? handle_of(d, f) : -ENOENT;
 }
 
 static void disk_close(void *ctx, int file)
@@ -119,6 +123,7 @@ static void disk_close(void *ctx, int file)
 
 	sim_check(d->s, d->file[file]->open > 0, "L5", "a file is closed twice");
 	d->file[file]->open--;
+	d->handles--;
 }
 
 static int disk_read(void *ctx, int file, uint64_t offset, void *buf, size_t n)
@@ -481,7 +486,7 @@ void sim_disk_kill(struct sim_disk *d, bool power)
 		sim_disk_put(d, &d->way[i], broken_end(d, power || d->way[i].result));
 		free(d->way[i].copy);
 	}
-	d->way_count = d->done_count = 0;
+	d->way_count = d->done_count = d->handles = 0;
 	for (uint32_t i = 0; i < d->file_count; i++)
 		d->file[i]->open = 0;
 	while (d->buffers) {

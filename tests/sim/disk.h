@@ -56,11 +56,13 @@ struct sim_hurt { /* one damaged block */
 };
 
 #define SIM_WRITES_MAX 4096
+#define SIM_FILES_MAX 4096
 
 struct sim_disk {
 	struct sim *s;
-	struct sim_file *file[WEIR_DISK_FILES_MAX];
+	struct sim_file *file[SIM_FILES_MAX];
 	uint32_t file_count, next_id;
+	uint32_t handles; /* open ones */
 	struct sim_write *way; /* under way, in the order of submission */
 	uint32_t way_count;
 	struct weir_disk_done *done; /* completed, not yet told */

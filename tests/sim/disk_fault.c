@@ -169,21 +169,28 @@ static bool has_old(const struct sim_file *f, uint64_t block)
 	       memcmp(old, f->image + block * WEIR_DISK_BLOCK, WEIR_DISK_BLOCK) != 0;
 }
 
+/* Most of a block may be padding that nobody looks at: half of the flips hit its head. */
 static void flip(struct sim_disk *d, struct sim_file *f, uint64_t block)
+{
+	uint8_t *at = f->image + block * WEIR_DISK_BLOCK;
+	uint64_t bits = sim_fault_pick(d->s, SIM_ROT, 2) ? 8 * WEIR_DISK_BLOCK : 8 * 256;
+
+	hurt_add(d, f, block, at);
+	for (uint64_t n = 1 + sim_fault_pick(d->s, SIM_ROT, 8); n > 0; n--) {
+		uint64_t bit = sim_fault_pick(d->s, SIM_ROT, bits);
+
+		at[bit / 8] ^= (uint8_t)(1u << (bit % 8));
+	}
+	if (memcmp(at, d->hurt[d->hurt_count - 1].truth, WEIR_DISK_BLOCK) == 0)
+		hurt_drop(d, &d->hurt[d->hurt_count - 1]);
+}
+
+static void wipe(struct sim_disk *d, struct sim_file *f, uint64_t block)
 {
 	uint8_t *at = f->image + block * WEIR_DISK_BLOCK;
 
 	hurt_add(d, f, block, at);
-	if (sim_fault_pick(d->s, SIM_ROT, 4) == 0)
-		memset(at, 0, WEIR_DISK_BLOCK);
-	else
-		for (uint64_t n = 1 + sim_fault_pick(d->s, SIM_ROT, 8); n > 0; n--) {
-			uint64_t bit = sim_fault_pick(d->s, SIM_ROT, 8 * WEIR_DISK_BLOCK);
-
-			at[bit / 8] ^= (uint8_t)(1u << (bit % 8));
-		}
-	if (memcmp(at, d->hurt[d->hurt_count - 1].truth, WEIR_DISK_BLOCK) == 0)
-		hurt_drop(d, &d->hurt[d->hurt_count - 1]);
+	memset(at, 0, WEIR_DISK_BLOCK);
 }
 
 static bool go_back(struct sim_disk *d)
@@ -211,7 +218,7 @@ static void scratch(struct sim_disk *d, struct sim_file *f)
 
 	for (uint64_t i = 0; i < WEIR_JNL_COPIES; i++)
 		if (i != spare)
-			flip(d, f, i * WEIR_JNL_COPY_STEP / WEIR_DISK_BLOCK);
+			wipe(d, f, i * WEIR_JNL_COPY_STEP / WEIR_DISK_BLOCK);
 	damaged(d, f, SIM_DAMAGE_SCRATCH);
 }
 
@@ -232,7 +239,10 @@ void sim_disk_rot(struct sim_disk *d)
 	block = f->there ? pick_block(d, f, is_written) : UINT64_MAX;
 	if (block == UINT64_MAX)
 		return;
-	flip(d, f, block);
+	if (sim_fault_pick(d->s, SIM_ROT, 4) == 0)
+		wipe(d, f, block);
+	else
+		flip(d, f, block);
 	damaged(d, f, SIM_DAMAGE_ROT);
 }
 
