@@ -1,11 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
-# All benchmarks, or those named: run.sh [ring] [hop] [count] [nexmark] [latency] [json] [journal] [instructions]
+# All benchmarks, or those named: run.sh [ring] [hop] [count] [nexmark] [latency] [json] [journal]
+# [guarantee] [barrier] [recovery] [instructions]
 # Results also go to build/perf/ as JSON lines, headed by machine and commit.
 set -eu
 cd "$(dirname "$0")/.."
 sh tests/lib/deps.sh build bench
-[ $# -gt 0 ] || set -- ring json journal count nexmark hop latency instructions
+[ $# -gt 0 ] || set -- ring json journal count nexmark hop latency guarantee barrier recovery instructions
 b=build/release
 out=build/perf
 mkdir -p "$out"
@@ -42,11 +43,19 @@ for what in "$@"; do
 		make -s $b/perf/hop_bench $b/perf/probe.so
 		python3 perf/e2e/bench.py "$what" $b "$out"
 		;;
+	guarantee | recovery)
+		python3 perf/e2e/guarantee.py "$what" $b "$out"
+		;;
+	barrier)
+		make -s $b/perf/barrier_bench
+		echo "Pause of records at a barrier, and while its epoch is encoded"
+		$b/perf/barrier_bench --json "$out/barrier.jsonl"
+		;;
 	instructions)
 		perf/e2e/instructions.sh $b "$out"
 		;;
 	*)
-		echo "run.sh: ring, hop, count, nexmark, latency, json, journal or instructions" >&2
+		echo "run.sh: ring, hop, count, nexmark, latency, json, journal, guarantee, barrier, recovery or instructions" >&2
 		exit 2
 		;;
 	esac
