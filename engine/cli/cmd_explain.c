@@ -3,6 +3,8 @@
 #include "base/buf.h"
 #include "base/num.h"
 #include "engine/cli/cli.h"
+#include "engine/cli/guarantee.h"
+#include "engine/core/sink_ops.h"
 
 static const char usage[] =
 	"usage: weir explain [options] FILE\n"
@@ -96,6 +98,7 @@ static void print_text(const struct explain *x)
 	       x->plan.place.worker_count,
 	       x->plan.place.oversubscribed ? " (more than allowed cpus: not pinned)" : "",
 	       t->ring_count, ring, total, huge, scratch);
+	weir_guarantee_print(x->p);
 }
 
 static void print_dot(const struct explain *x)
@@ -155,6 +158,15 @@ static void print_json(const struct explain *x)
 		       x->p->step[t->link[i].from_step].port[t->link[i].from_port].name,
 		       x->p->step[t->link[i].to_step].name, weir_spread_name(t->link[i].spread),
 		       t->link[i].ring_count);
+	printf("],\"guarantee\":\"%s\",\"ends\":[", weir_guarantee_name(x->p->state.guarantee));
+	for (uint32_t i = 0, n = 0; i < x->p->step_count; i++) {
+		enum weir_guarantee g;
+		const char *text;
+
+		if (weir_guarantee_of(x->p, &x->p->step[i], &g, &text))
+			printf("%s{\"step\":\"%s\",\"guarantee\":\"%s\",\"rests_on\":\"%s\"}",
+			       n++ ? "," : "", x->p->step[i].name, weir_guarantee_name(g), text);
+	}
 	printf("],\"ring_bytes\":%llu,\"rings_bytes\":%llu,\"batches_bytes\":%llu,"
 	       "\"segment_huge_bytes\":%llu,\"oversubscribed\":%s}\n",
 	       (unsigned long long)x->plan.ring_bytes, (unsigned long long)x->plan.ring_total,

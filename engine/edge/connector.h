@@ -23,6 +23,7 @@ struct weir_conn_env {
 	uint32_t instance, instances;
 	bool fresh; /* sinks may replace the results of an earlier run */
 	bool epochs; /* there are epochs: what is taken becomes durable later */
+	bool dry; /* only the node and what its state means (sign()): nothing outside is touched, nothing runs */
 };
 
 /* Set node->cls and node->op; node->task, port, port_count are there. 0 or a code. */

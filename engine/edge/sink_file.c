@@ -285,6 +285,8 @@ int weir_sink_file_open(struct weir_node *n, const struct weir_conn_env *env)
 		env->instance > 0 || (o->spec->format == WEIR_FORMAT_CSV && !o->spec->csv.header);
 	weir_sink_text_init(&o->text, n, env);
 	name_all(o, env);
+	if (env->dry)
+		return 0;
 	r = open_dir(o);
 	if (r < 0)
 		return r;

@@ -206,6 +206,8 @@ int weir_sink_postgres_open(struct weir_node *n, const struct weir_conn_env *env
 	o->instances = env->instances;
 	o->epochs = env->epochs;
 	r = weir_pg_init(&o->pg, o->spec->connection, o->step, err);
+	if (env->dry)
+		return r;
 	if (r == 0)
 		r = weir_pg_connect(&o->pg, err);
 	if (r == 0)

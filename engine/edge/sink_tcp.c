@@ -229,6 +229,8 @@ int weir_sink_tcp_open(struct weir_node *n, const struct weir_conn_env *env)
 	o->address = env->step->sink.address;
 	weir_sink_collect_init(&o->c, n, env);
 	o->c.headed = o->c.text.enc.format == WEIR_FORMAT_CSV && !env->step->sink.csv.header;
+	if (env->dry)
+		return 0;
 	r = weir_address_connect(o->address, CONNECT_MS, &o->fd, &n->task->err);
 	if (r < 0)
 		weir_err_prefix(&n->task->err, "step `%s`", n->step_name);

@@ -254,7 +254,7 @@ int weir_source_file_open(struct weir_node *n, const struct weir_conn_env *env)
 		return 0;
 	}
 	r = weir_records_init(&o->r, n, env);
-	if (r < 0)
+	if (r < 0 || env->dry)
 		return r;
 	r = weir_input_open(&in, &o->input, &n->task->err);
 	if (r < 0)

@@ -310,9 +310,9 @@ int weir_source_http_open(struct weir_node *n, const struct weir_conn_env *env)
 			"http source has one task: write `parallelism: 1`",
 			env->step->name);
 	r = weir_records_init(&o->r, n, env);
-	if (r == 0)
+	if (r == 0 && !env->dry)
 		r = open_intake(n, o, env->step->name);
-	if (r < 0)
+	if (r < 0 || env->dry)
 		return r;
 	r = weir_address_listen(s->listen, false, &o->listen_fd, o->address, sizeof(o->address),
 				&n->task->err);

@@ -391,7 +391,7 @@ int weir_source_memory_open(struct weir_node *n, const struct weir_conn_env *env
 	o->first_ns = WEIR_TIME_MAX;
 	o->last_ns = WEIR_TIME_MIN;
 	r = weir_records_init(&o->r, n, env);
-	if (r < 0)
+	if (r < 0 || env->dry)
 		return r;
 	r = weir_input_open(&opt, &in, &n->task->err);
 	if (r == 0) {

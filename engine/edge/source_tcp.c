@@ -423,7 +423,7 @@ int weir_source_tcp_open(struct weir_node *n, const struct weir_conn_env *env)
 				    "source with `ack` has one task: write `parallelism: 1`",
 				    env->step->name);
 	r = weir_records_init(&o->r, n, env);
-	if (r < 0)
+	if (r < 0 || env->dry)
 		return r;
 	r = weir_address_listen(s->listen, env->instances > 1, &o->listen_fd, o->address,
 				sizeof(o->address), &n->task->err);
