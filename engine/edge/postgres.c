@@ -216,7 +216,8 @@ static PGconn *dial(const struct weir_pg *pg)
 {
 	PQconninfoOption *o = PQconninfoParse(pg->connection, NULL);
 	/* Zero would mean: for ever. */
-	const char *given = o && atoi(part_of(o, "connect_timeout")) > 0 ? NULL : CONNECT_SECONDS;
+	const char *given =
+		o && strtol(part_of(o, "connect_timeout"), NULL, 10) > 0 ? NULL : CONNECT_SECONDS;
 	/* What stands behind the connection string overrides it. */
 	const char *key[] = {"fallback_application_name",
 			     "keepalives_idle",
@@ -261,7 +262,7 @@ static int settings(struct weir_pg *pg, struct weir_err *err)
 		weir_pg_drop(pg);
 		return WEIR_E_VERSION;
 	}
-	if (encoding && strcmp(encoding, "UTF8") && strcmp(encoding, "SQL_ASCII")) {
+	if (encoding && strcmp(encoding, "UTF8") != 0 && strcmp(encoding, "SQL_ASCII") != 0) {
 		weir_err_set(err, WEIR_E_CONFIG,
 			     "%s: its encoding is %s, which cannot hold every text; use a "
 			     "database with ENCODING 'UTF8'",

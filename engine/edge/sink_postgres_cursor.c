@@ -305,7 +305,7 @@ static int read_part(const struct weir_sink_epoch *e, struct part *ret, struct w
 /* The row was not at `prev` under our fence. 0: because the epoch is in already. */
 static int why_not(struct sink_postgres *o, const struct weir_sink_epoch *e, struct weir_err *err)
 {
-	uint64_t epoch;
+	uint64_t epoch = 0;
 	int r = read_row(o, e->fence, &epoch, err);
 
 	if (r || epoch == e->epoch)

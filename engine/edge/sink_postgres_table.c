@@ -84,7 +84,7 @@ static bool type_fits(struct weir_typeinfo t, const char *column, bool *ret_whol
 
 	if (t.type != WEIR_LIST)
 		return scalar_fits(t.type, t, column, ret_whole_ns);
-	if (n < 2 || n >= sizeof(elem) || strcmp(column + n - 2, "[]"))
+	if (n < 2 || n >= sizeof(elem) || strcmp(column + n - 2, "[]") != 0)
 		return false;
 	memcpy(elem, column, n - 2);
 	elem[n - 2] = 0;
@@ -222,7 +222,7 @@ static void check_field(struct sink_postgres *o, unsigned i, struct weir_buf *wr
 	const struct weir_pg *pg = &o->pg;
 	unsigned row = 0;
 
-	while (row < weir_pg_rows(pg) && strcmp(weir_pg_value(pg, row, NAME), f->name))
+	while (row < weir_pg_rows(pg) && strcmp(weir_pg_value(pg, row, NAME), f->name) != 0)
 		row++;
 	if (row == weir_pg_rows(pg)) {
 		weir_buf_printf(wrong, "; there is no column `%s`", f->name);
