@@ -26,6 +26,17 @@ static int find_then(const struct weir_bundle_head *then, const char *name)
 	return -1;
 }
 
+/* Where two texts begin to differ, at a word. */
+static size_t differ_at(struct weir_str a, struct weir_str b)
+{
+	size_t i = 0, word = 0;
+
+	for (; i < a.n && i < b.n && a.p[i] == b.p[i]; i++)
+		if (a.p[i] == ' ')
+			word = i + 1;
+	return word;
+}
+
 static void compare_step(const struct weir_bundle_step *then, const char *name,
 			 const struct weir_str *sign, uint32_t tasks, struct weir_state_change *ret,
 			 uint32_t cap, uint32_t *n)
@@ -40,9 +51,11 @@ static void compare_step(const struct weir_bundle_step *then, const char *name,
 	if (!then->sign.n)
 		return;
 	if (!weir_str_eq(then->sign, *sign)) {
+		size_t at = differ_at(then->sign, *sign);
+
 		snprintf(text, sizeof(text), "means something else now: was `%.*s`, is `%.*s`",
-			 (int)WEIR_MIN(then->sign.n, (size_t)70), then->sign.p,
-			 (int)WEIR_MIN(sign->n, (size_t)70), sign->p ? sign->p : "");
+			 (int)WEIR_MIN(then->sign.n - at, (size_t)70), then->sign.p + at,
+			 (int)WEIR_MIN(sign->n - at, (size_t)70), sign->p ? sign->p + at : "");
 		change(ret, cap, n, WEIR_STATE_DROPPED, name, text);
 	} else if (tasks && then->tasks != tasks) {
 		snprintf(text, sizeof(text), "state of %u tasks is dealt out to %u", then->tasks,

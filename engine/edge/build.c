@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One task of the engine: assembled by the core, with rings of the segment and connectors of this process. */
 #include "engine/core/assemble.h"
+#include "engine/edge/cell_impl.h"
 #include "engine/edge/connector.h"
 #include "engine/edge/engine_impl.h"
 #include "engine/edge/operator.h"
@@ -106,5 +107,8 @@ int weir__task_build(struct weir_engine *e, struct engine_task *t, struct weir_e
 
 void weir__task_fini(struct engine_task *t)
 {
+	/* The last word to those who wait for an acknowledgement. */
+	if (t->unit.source && t->engine->epochs)
+		t->unit.source->durable = t->engine->cell->shown.durable;
 	weir_disassemble_task(&t->unit);
 }
