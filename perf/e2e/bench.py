@@ -317,4 +317,5 @@ def main():
     {"count": bench_count, "nexmark": bench_nexmark, "hop": bench_hop, "latency": bench_latency}[what]()
 
 
-main()
+if __name__ == "__main__":
+    main()

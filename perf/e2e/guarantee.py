@@ -37,6 +37,8 @@ def cases():
 
 
 def bench_guarantee():
+    state = {"none": "", "exactly_once": "state: {dir: %s, epoch: %s}\n" % (
+        os.path.join(bench.WORK, "guarantee-state"), EPOCH)}
     print("What exactly-once costs: epochs of %s, one worker, results to files; ratio to `guarantee: none`" % EPOCH)
     for name, (text, events) in cases().items():
         rates = {"none": [], "exactly_once": []}
@@ -45,9 +47,9 @@ def bench_guarantee():
             for g in rates:
                 out = os.path.join(bench.WORK, "guarantee-out")
                 status, cpu, t = run(
-                    "pipeline: guarantee\nworkers: 1\nparallelism: 1\nguarantee: %s\nstate: {dir: %s, epoch: %s}\n"
-                    "steps:\n%s  out: {from: per, sink: {file: {path: %s, format: raw}}}\n"
-                    % (g, os.path.join(bench.WORK, "guarantee-state"), EPOCH, text, out), "guarantee")
+                    "pipeline: guarantee\nworkers: 1\nparallelism: 1\nguarantee: %s\n%ssteps:\n%s"
+                    "  out: {from: per, sink: {file: {path: %s, format: raw}}}\n" % (g, state[g], text, out),
+                    "guarantee")
                 rates[g].append(status["records_in"] / cpu)
                 walls[g].append(status["records_in"] / t)
         cpu = [a / b for a, b in zip(rates["exactly_once"], rates["none"])]
