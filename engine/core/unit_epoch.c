@@ -160,7 +160,7 @@ bool weir_unit_take(struct weir_unit *u, struct weir_report *ret)
 
 		if (n->cls->sink)
 			take(ret, WEIR_PART_SINK, n->step, n->part);
-		else if (n->part->bytes)
+		else if (n->part && n->part->bytes) /* a tap has none */
 			take(ret, WEIR_PART_NODE, n->step, n->part);
 	}
 	u->phase = WEIR_FREEZE_NONE;
