@@ -27,7 +27,7 @@ def cases():
            "  campaigns: {from: views, map: {campaign: ad_id / 10}}\n"
            "  per:\n    from: campaigns\n    key_by: [campaign]\n    window: {tumbling: 10s}\n"
            "    aggregate: {n: count()}\n" % (ysb_raw(), 200))
-    nex = ("  bids:\n    source: {memory: {path: %s, format: raw, loop: %d}}\n    event_time: date_time\n"
+    nex = ("  bids:\n    source: {memory: {path: %s, format: raw, loop: %d}}\n    event_time: dateTime\n"
            "  per:\n    from: bids\n    key_by: [%s]\n    window: {%s}\n    aggregate: {n: count(), top: max(price)}\n")
     return {
         "yahoo, 100 keys": (ysb, 200 * 10**6),
@@ -65,7 +65,7 @@ def state_pipeline(events, state):
     # Every event is a key of its own: the state grows with the input.
     return ("pipeline: recovery\nworkers: 1\nparallelism: 1\nstate: {dir: %s, base_size: 64MiB}\nsteps:\n"
             "  src: {source: {nexmark: {events: %d}}}\n"
-            "  per:\n    from: src.bid\n    key_by: [date_time, auction, bidder]\n    window: {tumbling: 3650d}\n"
+            "  per:\n    from: src.bid\n    key_by: [dateTime, auction, bidder]\n    window: {tumbling: 3650d}\n"
             "    aggregate: {n: count()}\n  out: {from: per, sink: blackhole}\n" % (state, events * 10))
 
 
