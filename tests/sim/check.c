@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tests/sim/check.h"
 
-#include <stdlib.h>
-
 #include "tests/sim/disk.h"
 #include "tests/sim/life.h"
 #include "tests/sim/mem.h"
@@ -191,7 +189,7 @@ void sim_check_release(struct sim *s, uint64_t epoch)
 		  "epoch %llu is let go, durable is %llu", (unsigned long long)epoch,
 		  (unsigned long long)(s->life ? s->life->cell.durable : 0));
 	/* The journal's own word is not enough: now and then a recovery is tried out. */
-	if (weir_prng_chance(&s->prng_hook, 1, 16) && !sim_disk_hurt(s->disk))
+	if (weir_prng_chance(&s->prng_hook, 1, 16))
 		sim_check(s, sim_check_recovery(s, "I7") >= epoch, "I7",
 			  "epoch %llu is let go, but a power cut now would lose it",
 			  (unsigned long long)epoch);
@@ -204,67 +202,4 @@ void sim_check_apply(struct sim *s, const struct sim_store *t, const struct sim_
 	sim_check(s, r->epoch <= s->check->durable, "I7",
 		  "sink %s.%u gets epoch %llu, durable is %llu", t->step, t->task,
 		  (unsigned long long)r->epoch, (unsigned long long)s->check->durable);
-}
-
-/* ---- a recovery, tried out ---- */
-
-struct tried {
-	uint64_t epoch, fence, first;
-};
-
-static int tried_bundle(void *ctx, uint64_t epoch, uint64_t fence, struct weir_reader *bundle)
-{
-	struct tried *x = ctx;
-
-	(void)bundle;
-	/* I2 */
-	if (epoch <= x->epoch || fence < x->fence)
-		return WEIR_E_CORRUPT;
-	if (!x->first)
-		x->first = epoch;
-	x->epoch = epoch;
-	x->fence = fence;
-	return 0;
-}
-
-uint64_t sim_check_recovery(struct sim *s, const char *id)
-{
-	struct weir_journal_options o = {.pipeline = s->life->p->name, .read_only = true};
-	struct weir_disk view = sim_disk_view(s->disk);
-	const struct weir_hooks *hooks = weir_hooks;
-	struct weir_journal_report *report = sim_alloc(sizeof(*report));
-	struct weir_journal *j = NULL;
-	struct weir_err err = {0};
-	struct tried x = {0};
-	struct sim_mem mem;
-	int r;
-
-	weir_hooks = NULL; /* the checker's own work is no part of the run */
-	sim_mem_init(&mem);
-	r = weir_journal_open(&o, &view, &mem.mem, &j, report, &err);
-	if (r == 0)
-		r = weir_journal_replay(j, tried_bundle, &x, &err);
-	if (r == 0)
-		x.epoch = WEIR_MAX(x.epoch, weir_journal_durable(j));
-	if (j)
-		weir_journal_close(j);
-	sim_mem_fini(&mem);
-	free(report);
-	weir_hooks = hooks;
-	sim_check(s, r == 0, id, "a recovery now would fail: %s", err.text);
-	return x.epoch;
-}
-
-void sim_unlinked(struct sim *s, const char *name)
-{
-	struct sim_check *k = s->check;
-
-	if (!s->life || !s->life->cell_open || strncmp(name, "journal-", 8) != 0)
-		return;
-	/* I36: the new base was read back, and what is left is enough. */
-	sim_check(s, s->disk->reads_bytes > k->covered_reads, "I36",
-		  "%s is given back, and nothing of the new base was read", name);
-	if (!sim_disk_hurt(s->disk))
-		sim_check(s, sim_check_recovery(s, "I36") >= k->live_durable, "I36",
-			  "%s was still needed", name);
 }

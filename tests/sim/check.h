@@ -40,8 +40,11 @@ void sim_check_position(struct sim *s, uint32_t task, uint64_t epoch, uint64_t r
 void sim_check_release(struct sim *s, uint64_t epoch);
 /* A store is about to take it. */
 void sim_check_apply(struct sim *s, const struct sim_store *t, const struct sim_request *r);
-/* What a recovery would find on the disk now: newest epoch; fails the run when it could not start. */
+/* check_disk.c: what a recovery would find on the disk now (damage apart): newest epoch; fails the run when it could not
+ * start. */
 uint64_t sim_check_recovery(struct sim *s, const char *id);
+/* The disk has just been damaged. */
+void sim_check_damage(struct sim *s);
 
 /* check_state.c: I4. Digest of all state of a life that stands still. */
 struct sim_life;

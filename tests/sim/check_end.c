@@ -185,6 +185,20 @@ static uint32_t index_of(struct end *e, int64_t id)
 	return e->first[task] + (uint32_t)i;
 }
 
+static bool same_note(const struct sim_store *t, const struct weir_frame *f,
+		      const struct sim_record *r)
+{
+	int at = weir_schema_find(&t->schema, weir_str_c("note"));
+	struct weir_str note = weir_get_str(f, &t->schema, (unsigned)at);
+
+	if (note.n != r->note)
+		return false;
+	for (size_t i = 0; i < note.n; i++)
+		if (note.p[i] != 'a' + (int)((uint32_t)r->id % 26))
+			return false;
+	return true;
+}
+
 /* A whole record in some sink: its fields, and the one nonce it has everywhere. */
 static uint32_t whole(struct end *e, const struct sim_store *t, const struct weir_frame *f)
 {
@@ -193,7 +207,7 @@ static uint32_t whole(struct end *e, const struct sim_store *t, const struct wei
 
 	sim_check(e->s,
 		  get(t, f, "t") == r->t && get(t, f, "amount") == r->amount &&
-			  key_in(e->s, t, f) == r->k,
+			  key_in(e->s, t, f) == r->k && same_note(t, f, r),
 		  "I26", "sink %s: record %lld has other fields than in the input", t->step,
 		  (long long)r->id);
 	sim_check(

@@ -291,6 +291,7 @@ static int disk_rename(void *ctx, const char *from, const char *to)
 		return -EEXIST;
 	snprintf(f->name, sizeof(f->name), "%s", to);
 	sim_trace(d->s, SIM_EV_RENAME, f->id, 0, 0);
+	sim_unlinked(d->s, from); /* a segment is used again under another name */
 	sim_moment(d->s, SIM_AT_DISK);
 	return 0;
 }
@@ -395,11 +396,14 @@ static void view_close(void *ctx, int file)
 
 static int view_read(void *ctx, int file, uint64_t offset, void *buf, size_t n)
 {
-	const struct sim_file *f = ((struct sim_disk *)ctx)->file[file];
+	struct sim_disk *d = ctx;
+	const struct sim_file *f = d->file[file];
 
 	if (offset > f->bytes || n > f->bytes - offset)
 		return -EIO;
 	memcpy(buf, f->image + offset, n);
+	if (d->view_truth)
+		sim_disk_truth(d, f, offset, buf, n);
 	return 0;
 }
 

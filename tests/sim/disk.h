@@ -72,6 +72,7 @@ struct sim_disk {
 	struct sim_hurt *hurt;
 	uint32_t hurt_count;
 	size_t hurt_cap;
+	bool view_truth; /* the view shows what should stand there */
 	uint64_t full_until_ns, slow_until_ns;
 	/* of this life: what excuses an error */
 	bool write_failed, read_failed, full_seen;
@@ -102,6 +103,8 @@ enum sim_write_end { SIM_WRITE_WHOLE, SIM_WRITE_LOST, SIM_WRITE_PREFIX, SIM_WRIT
 void sim_disk_put(struct sim_disk *d, const struct sim_write *w, enum sim_write_end end);
 /* An acknowledged write, maybe with damage. */
 void sim_disk_complete(struct sim_disk *d, const struct sim_write *w);
+void sim_disk_truth(const struct sim_disk *d, const struct sim_file *f, uint64_t offset, void *buf,
+		    size_t n);
 void sim_disk_forget_file(struct sim_disk *d, const struct sim_file *f);
 
 #endif

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "engine/core/journal_format.h"
+#include "tests/sim/check.h"
 
 #define SECTOR 512u
 #define SECTORS (WEIR_DISK_BLOCK / SECTOR)
@@ -119,6 +120,7 @@ static void damaged(struct sim_disk *d, const struct sim_file *f, enum sim_damag
 		return; /* the same bytes as before: nobody can tell */
 	d->damage = kind;
 	sim_trace(d->s, SIM_EV_DAMAGE, f->id, kind, d->hurt_count);
+	sim_check_damage(d->s);
 }
 
 void sim_disk_complete(struct sim_disk *d, const struct sim_write *w)
@@ -256,6 +258,17 @@ bool sim_disk_must_report(const struct sim_disk *d)
 		n += d->hurt[i].file == f &&
 		     d->hurt[i].block % (WEIR_JNL_COPY_STEP / WEIR_DISK_BLOCK) == 0;
 	return n >= WEIR_JNL_COPIES - 1;
+}
+
+void sim_disk_truth(const struct sim_disk *d, const struct sim_file *f, uint64_t offset, void *buf,
+		    size_t n)
+{
+	for (uint32_t i = 0; i < d->hurt_count; i++) {
+		uint64_t at = d->hurt[i].block * WEIR_DISK_BLOCK;
+
+		if (d->hurt[i].file == f && at >= offset && at < offset + n)
+			memcpy((uint8_t *)buf + (at - offset), d->hurt[i].truth, WEIR_DISK_BLOCK);
+	}
 }
 
 void sim_disk_heal(struct sim_disk *d)

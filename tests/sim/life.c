@@ -101,7 +101,7 @@ static int open_journal(struct sim_life *l)
 	const struct sim_options *o = &l->s->opt;
 	struct weir_journal_options jo = {.pipeline = l->p->name,
 					  .segment_bytes = o->segment_bytes,
-					  .in_flight = o->touch_in_flight};
+					  .in_flight = o->journal_bytes};
 
 	memcpy(jo.identity, "simulated world!", 16);
 	return weir_journal_open(&jo, &l->disk, &l->mem.mem, &l->journal, &l->found, &l->err);

@@ -59,7 +59,7 @@ static void epochs(struct sim_options *o, struct weir_prng *p)
 	o->base_bytes = weir_prng_chance(p, 3, 4) ? (uint64_t)4096 << weir_prng_below(p, 8)
 						  : (uint64_t)64 << 20;
 	o->segment_bytes = (uint64_t)65536 << weir_prng_below(p, 4);
-	o->touch_in_flight = weir_prng_chance(p, 1, 3) ? 65536u << weir_prng_below(p, 4) : 0;
+	o->journal_bytes = (uint32_t)2 << (20 + weir_prng_below(p, 2));
 }
 
 void sim_options_of(struct sim_options *o, uint64_t seed)
@@ -76,7 +76,7 @@ void sim_options_of(struct sim_options *o, uint64_t seed)
 	o->disk_rate = (uint32_t)skewed(&p, 100, 10000);
 	o->sink_rate = (uint32_t)skewed(&p, 1000, 300000);
 	o->task_rate = (uint32_t)skewed(&p, 50, 5000);
-	o->hook_rate = (uint32_t)skewed(&p, 10000, 300000);
+	o->hook_rate = (uint32_t)weir_prng_range(&p, 20000, 250000);
 	o->fault_ns = o->run_ns * weir_prng_range(&p, 1, 3);
 }
 

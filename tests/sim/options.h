@@ -38,7 +38,7 @@ struct sim_options {
 	/* epochs */
 	uint64_t epoch_ns, epoch_bytes, deadline_ns, base_bytes, segment_bytes;
 	uint32_t in_flight;
-	uint32_t touch_in_flight; /* bytes of the journal that may be under way */
+	uint32_t journal_bytes; /* that may be on their way to the disk */
 	/* faults */
 	bool on[SIM_FAULT_COUNT];
 	uint64_t kill_every_ns; /* mean */

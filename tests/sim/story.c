@@ -28,6 +28,7 @@ static void small(struct sim_options *o)
 		.base_bytes = (uint64_t)64 << 20,
 		.segment_bytes = 65536,
 		.in_flight = 4,
+		.journal_bytes = (uint32_t)2 << 20,
 		.kill_every_ns = (uint64_t)1000 * WEIR_NS_PER_S,
 		.fault_ns = (uint64_t)60 * WEIR_NS_PER_S,
 	};
