@@ -43,13 +43,9 @@ for what in "$@"; do
 		make -s $b/perf/hop_bench $b/perf/probe.so
 		python3 perf/e2e/bench.py "$what" $b "$out"
 		;;
-	guarantee | recovery)
+	guarantee | barrier | recovery)
+		make -s $b/perf/probe.so
 		python3 perf/e2e/guarantee.py "$what" $b "$out"
-		;;
-	barrier)
-		make -s $b/perf/barrier_bench
-		echo "Pause of records at a barrier, and while its epoch is encoded"
-		$b/perf/barrier_bench --json "$out/barrier.jsonl"
 		;;
 	instructions)
 		perf/e2e/instructions.sh $b "$out"

@@ -1,8 +1,10 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: Apache-2.0
-"""What exactly-once costs, and how long a recovery takes: guarantee.py guarantee|recovery BUILD WORKDIR
+"""What exactly-once costs, and how long a recovery takes: guarantee.py guarantee|barrier|recovery BUILD WORKDIR
 
 guarantee: the same pipeline with `guarantee: none` and `exactly_once`, in turns; events per CPU-second and per second.
+barrier:   how late records are behind an operator that keeps 64 bytes for each of many keys, at a steady rate, with and
+           without epochs: what a barrier, and the encoding behind it, cost a record.
 recovery:  a run is killed with a state of known size, then the time from the start of the next one until its tasks
            run is taken (state directory on the work directory's disk, its files dropped from the page cache).
 """
@@ -61,6 +63,33 @@ def bench_guarantee():
              high=max(cpu), events=events)
 
 
+def barrier_text(guarantee, rate, seconds, probe, out):
+    state = "guarantee: none\n" if guarantee == "none" else "state: {dir: %s, epoch: %s}\n" % (
+        os.path.join(bench.WORK, "barrier-state"), EPOCH)
+    return ("pipeline: barrier\nworkers: 2\nparallelism: 1\n%ssteps:\n  events:\n    source: {nexmark: {events: %d, "
+            "rate: %d, live: true}}\n"
+            "  tally: {from: events.bid, key_by: [bidder, auction], parallelism: 1, operator: {library: %s, name: tally}}\n"
+            "  probe: {from: tally, operator: {library: %s, name: probe, options: {out: %s, skip: '2'}}}\n"
+            "  out: {from: probe, sink: blackhole}\n" % (state, rate * seconds, rate, probe, probe, out))
+
+
+def bench_barrier():
+    probe = os.path.join(os.path.dirname(os.path.dirname(bench.WEIR)), "perf", "probe.so")
+    out = os.path.join(bench.WORK, "barrier.hist")
+    rate, seconds = int(os.environ.get("RATE", "200000")), int(os.environ.get("SECONDS_EACH", "15"))
+    print("Lateness behind a keyed operator at %d events/s, epochs of %s (open loop)" % (rate, EPOCH))
+    rows = {"none": [], "exactly_once": []}
+    for _ in range(3):
+        for g in rows:
+            run(barrier_text(g, rate, seconds, probe, out), "barrier-" + g)
+            pairs = bench.histogram(out)
+            rows[g].append([bench.percentile(pairs, p) / 1e3 for p in (50, 99, 99.9, 99.99)])
+    for g, r in rows.items():
+        m = [median(x) for x in zip(*r)]
+        print("  %-13s p50 %.0f us  p99 %.0f us  p99.9 %.0f us  p99.99 %.0f us" % (g, *m))
+        emit("barrier", guarantee=g, rate=rate, epoch=EPOCH, p50_us=m[0], p99_us=m[1], p999_us=m[2], p9999_us=m[3])
+
+
 def state_pipeline(events, state):
     # Every event is a key of its own: the state grows with the input.
     return ("pipeline: recovery\nworkers: 1\nparallelism: 1\nstate: {dir: %s, base_size: 64MiB}\nsteps:\n"
@@ -117,12 +146,12 @@ def bench_recovery():
 
 
 def main():
-    if len(sys.argv) != 4 or sys.argv[1] not in ("guarantee", "recovery"):
+    if len(sys.argv) != 4 or sys.argv[1] not in ("guarantee", "barrier", "recovery"):
         sys.exit(__doc__)
     bench.WEIR = os.path.abspath(os.path.join(sys.argv[2], "bin/weir"))
     bench.WORK = os.path.abspath(sys.argv[3])
     os.makedirs(bench.WORK, exist_ok=True)
-    {"guarantee": bench_guarantee, "recovery": bench_recovery}[sys.argv[1]]()
+    {"guarantee": bench_guarantee, "barrier": bench_barrier, "recovery": bench_recovery}[sys.argv[1]]()
 
 
 if __name__ == "__main__":

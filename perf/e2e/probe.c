@@ -111,3 +111,43 @@ static const struct weir_operator probe = {.abi = WEIR_ABI,
 					   .process = probe_process,
 					   .close = probe_close};
 WEIR_OPERATOR(probe, probe)
+
+/* tally - counts records per key in its state and passes them on: every record changes a key of the open epoch. */
+static const struct weir_host *tally_host;
+
+static int tally_open(const struct weir_host *host, const char *options,
+		      const struct weir_record_info *in, const struct weir_record_info *out,
+		      uint32_t task, uint32_t tasks, void **ret_self, char *err, size_t err_cap)
+{
+	(void)options;
+	(void)in;
+	(void)out;
+	(void)task;
+	(void)tasks;
+	(void)err;
+	(void)err_cap;
+	tally_host = host;
+	*ret_self = NULL;
+	return 0;
+}
+
+static uint32_t tally_process(void *self, struct weir_context *c, const struct weir_span *in,
+			      struct weir_writer *w)
+{
+	(void)self;
+	for (uint32_t i = 0; i < in->count; i++) {
+		uint64_t *count = tally_host->state(c, in->record[i], NULL);
+
+		if (!tally_host->pass(w, in->record[i]))
+			return i;
+		++*count;
+	}
+	return in->count;
+}
+
+static const struct weir_operator tally = {.abi = WEIR_ABI,
+					   .size = sizeof(tally),
+					   .state_bytes = 64,
+					   .open = tally_open,
+					   .process = tally_process};
+WEIR_OPERATOR(tally, tally)
