@@ -90,10 +90,12 @@ int weir_cell_open(struct weir_cell *c, const struct weir_cell_options *opt,
 	r = weir__cell_restore(c, err);
 	if (r < 0)
 		return r;
-	/* Numbers of epochs that were open when the last process ended are not used again (I2). */
+	/* Numbers of epochs that were open when earlier processes ended are not used again (I2): none of them went
+	 * further than this without a durable bundle, and each took a fence. */
 	c->durable = weir_journal_durable(journal);
-	c->open = c->durable ? c->durable + WEIR_EPOCHS_IN_FLIGHT_MAX : 0;
-	own->gap = c->open - c->durable;
+	own->gap = WEIR_EPOCHS_IN_FLIGHT_MAX *
+		   (weir_journal_fence(journal) - WEIR_MAX(own->newest_fence, (uint64_t)1));
+	c->open = c->durable + own->gap;
 	c->aligned = c->barrier = c->open;
 	c->covered = weir_journal_covered(journal);
 	own->released = c->durable;
@@ -104,7 +106,7 @@ int weir_cell_open(struct weir_cell *c, const struct weir_cell_options *opt,
 		own->ending = true;
 		own->live = 0;
 		memset(own->task_final, true, tasks->task_count * sizeof(bool));
-		c->finished = weir__cell_sinks_done(c, true);
+		c->finished = weir__cell_sinks_done(c, true) && weir__cell_sinks_finished(c);
 	}
 	return 0;
 }
@@ -155,6 +157,7 @@ static int append(struct weir_cell *c, struct weir_err *err)
 			continue;
 		if (!weir__cell_sinks_prepared(c, b->epoch))
 			return 0;
+		weir_assert(b->epoch > c->durable); /* I2 */
 		r = weir_journal_append(c->journal, b->epoch, &b->bytes, err);
 		if (r == WEIR_E_BUSY)
 			return 0;
@@ -232,10 +235,12 @@ static bool may_open(const struct weir_cell *c)
 {
 	const struct weir_cell_private *own = c->own;
 
-	/* I6; folded numbers count as well, so that none is used again after a crash. */
-	return !own->aligning && !own->ending && !own->sealed && own->count < c->opt.in_flight &&
-	       c->open - c->durable < WEIR_EPOCHS_IN_FLIGHT_MAX - 2 + (c->bundles ? 0 : own->gap) &&
-	       !weir__cell_sinks_full(c);
+	/* I6; folded numbers count as well, so that none is used again after a crash. A stop does not wait for
+	 * sinks: it is one epoch. Nothing comes behind the end of all tasks. */
+	return !own->aligning && !own->ending && !own->sealed && own->live &&
+	       own->count < c->opt.in_flight &&
+	       weir__cell_numbers(c) < WEIR_EPOCHS_IN_FLIGHT_MAX - 2 &&
+	       (own->stopping || !weir__cell_sinks_full(c));
 }
 
 static uint64_t due_ns(const struct weir_cell *c, const struct weir_cell_now *now)
@@ -261,7 +266,8 @@ static void open_due(struct weir_cell *c, const struct weir_cell_now *now)
 		return;
 	if (due > now->mono_ns) {
 		/* Input may begin at any time: look once an interval. */
-		c->next_ns = WEIR_MIN(due, now->mono_ns + c->opt.epoch_ns);
+		if (!c->next_ns)
+			c->next_ns = WEIR_MIN(due, now->mono_ns + c->opt.epoch_ns);
 		return;
 	}
 	if (!may_open(c))
@@ -329,6 +335,8 @@ int weir_cell_step(struct weir_cell *c, const struct weir_cell_now *now, struct 
 	if (!own->aligning && !c->finished)
 		open_due(c, now);
 	admission(c, now);
+	weir_assert(c->open >= c->aligned && c->aligned >= c->durable &&
+		    c->durable >= c->covered); /* I1 */
 	return append(c, err);
 }
 

@@ -7,6 +7,11 @@ static struct cell_bundle *bundle_at(struct weir_cell_private *own, uint32_t i)
 	return &own->bundle[(own->first + i) % WEIR_EPOCHS_IN_FLIGHT_MAX];
 }
 
+uint64_t weir__cell_numbers(const struct weir_cell *c)
+{
+	return c->open - c->durable - (c->bundles ? 0 : c->own->gap);
+}
+
 /* ---- parts of tasks that have ended: said again when a base round begins ---- */
 
 static void keep(struct weir_cell *c, uint32_t task, struct weir_report_part *p)
@@ -147,7 +152,8 @@ void weir__cell_epoch_aligned(struct weir_cell *c, const struct weir_cell_now *n
 	c->aligned = c->open;
 	c->align_ns = now->mono_ns - own->opened_ns;
 	c->align_max_ns = WEIR_MAX(c->align_max_ns, c->align_ns);
-	if (late && !last) {
+	/* Late ones in a row come to an end: something has to become durable. */
+	if (late && !last && weir__cell_numbers(c) < WEIR_EPOCHS_IN_FLIGHT_MAX / 2) {
 		weir_probe("cell.folded");
 		c->folded++;
 		if (!own->folded_from)
@@ -156,7 +162,7 @@ void weir__cell_epoch_aligned(struct weir_cell *c, const struct weir_cell_now *n
 			weir_out_fini(&own->body);
 		return;
 	}
-	weir_assert(own->count < WEIR_EPOCHS_IN_FLIGHT_MAX);
+	weir_assert(own->count < c->opt.in_flight); /* I6 */
 	b = bundle_at(own, own->count++);
 	*b = (struct cell_bundle){.epoch = c->open,
 				  .opened_ns = own->opened_ns,

@@ -60,6 +60,7 @@ struct weir_cell_private {
 	bool *task_in; /* has reported the epoch being aligned */
 	uint64_t *task_round;
 	uint64_t gap; /* open - durable at the start: numbers that are not used again */
+	uint64_t newest_fence; /* of the newest bundle at the start; 0: none */
 	uint32_t live; /* tasks that are not final */
 
 	bool aligning;
@@ -109,15 +110,20 @@ bool weir__cell_sinks_unsaid(const struct weir_cell *c);
 struct cell_known {
 	uint64_t epoch; /* newest with output */
 	uint64_t cursor; /* applied for certain */
+	bool lost; /* the step means something else now: what it had not got is given up */
 };
 int weir__cell_sink_open(struct weir_cell *c, uint64_t fence, const struct cell_known *known,
 			 struct weir_err *err);
+/* After the replay: the outbox leads from the cursor to the newest output (I27). */
+int weir__cell_sinks_replayed(struct weir_cell *c, struct weir_err *err);
 int weir__cell_sink_replay(struct weir_cell *c, struct cell_sink *s, uint64_t epoch, uint64_t prev,
 			   bool again, struct weir_reader in, struct weir_err *err);
 void weir__cell_sinks_fini(struct weir_cell *c);
 struct cell_sink *weir__cell_sink_of(struct weir_cell *c, uint32_t step, uint32_t task);
 
 /* cell_epoch.c */
+/* Epochs opened in this run since the newest durable one. */
+uint64_t weir__cell_numbers(const struct weir_cell *c);
 void weir__cell_epoch_open(struct weir_cell *c, const struct weir_cell_now *now);
 void weir__cell_epoch_aligned(struct weir_cell *c, const struct weir_cell_now *now);
 void weir__cell_seal(struct weir_cell *c, const struct weir_cell_now *now);

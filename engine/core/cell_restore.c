@@ -100,16 +100,21 @@ struct newest {
 	struct weir_err *err;
 };
 
+static bool same_meaning(const struct weir_cell *c, const struct weir_bundle_step *then, int now)
+{
+	return weir_str_eq(then->sign, c->own->head.step[now].sign);
+}
+
 static int read_newest(void *ctx, uint64_t epoch, uint64_t fence, struct weir_reader *bundle)
 {
 	struct newest *x = ctx;
 	struct weir_part part;
 	int r = weir_bundle_head_read(bundle, x->head, x->err);
 
-	(void)fence;
 	if (r < 0)
 		return r;
 	x->epoch = epoch;
+	x->c->own->newest_fence = fence;
 	for (uint32_t i = 0; i < x->head->step_count; i++) {
 		struct weir_bundle_step *s = &x->head->step[i];
 
@@ -134,7 +139,9 @@ static int read_newest(void *ctx, uint64_t epoch, uint64_t fence, struct weir_re
 		s = now < 0 ? NULL : weir__cell_sink_of(x->c, (uint32_t)now, part.task);
 		if (s)
 			x->known[s - x->c->own->sink] = (struct cell_known){
-				.epoch = has == 1 ? epoch : prev, .cursor = cursor};
+				.epoch = has == 1 ? epoch : prev,
+				.cursor = cursor,
+				.lost = !same_meaning(x->c, &x->head->step[part.step], now)};
 	}
 	return r;
 }
@@ -282,7 +289,7 @@ static int replay_bundle(void *ctx, uint64_t epoch, uint64_t fence, struct weir_
 		int now = weir_pipeline_find(x->c->p, x->head->step[i].name);
 
 		/* A step that means something else now takes nothing over. */
-		if (now >= 0 && !weir_str_eq(x->head->step[i].sign, x->c->own->head.step[now].sign))
+		if (now >= 0 && !same_meaning(x->c, &x->head->step[i], now))
 			now = -1;
 		x->step_now[i] = now;
 	}
@@ -349,6 +356,8 @@ int weir__cell_restore(struct weir_cell *c, struct weir_err *err)
 		r = weir__cell_sink_open(c, weir_journal_fence(c->journal), known, err);
 	if (r == 0)
 		r = weir_journal_replay(c->journal, replay_bundle, &p, err);
+	if (r == 0)
+		r = weir__cell_sinks_replayed(c, err);
 	if (r == 0 && x.epoch)
 		r = restored(c, &p);
 	return r;

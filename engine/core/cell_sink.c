@@ -66,7 +66,7 @@ static struct cell_output *output_new(struct weir_cell *c, struct cell_sink *s, 
 	struct cell_output *o = c->mem->alloc(c->mem->ctx, sizeof(*o) + bytes, 16);
 
 	/* I27: the outbox is an unbroken chain of epochs above the cursor. */
-	weir_assert(epoch > prev && (!s->newest || s->newest->epoch == prev));
+	weir_assert(epoch > prev && prev == (s->newest ? s->newest->epoch : s->cursor));
 	o->epoch = epoch;
 	o->prev = prev;
 	o->bytes = bytes;
@@ -372,8 +372,11 @@ int weir__cell_sink_open(struct weir_cell *c, uint64_t fence, const struct cell_
 				      err);
 		if (r < 0)
 			return r;
+		/* What it had for certain: as was said, and what a base left behind. */
 		if (ops->best < WEIR_GUARANTEE_EXACTLY_ONCE)
-			s->cursor = known[i].cursor; /* what it had for certain */
+			s->cursor = known[i].epoch <= weir_journal_covered(c->journal)
+					    ? known[i].epoch
+					    : known[i].cursor;
 		if (s->cursor > known[i].epoch)
 			return weir_err_set(err, WEIR_E_CORRUPT,
 					    "step `%s`: the sink has epoch %llu, the state "
@@ -381,7 +384,29 @@ int weir__cell_sink_open(struct weir_cell *c, uint64_t fence, const struct cell_
 					    "(a backup?); `--fresh` starts over",
 					    s->node->step_name, (unsigned long long)s->cursor,
 					    (unsigned long long)known[i].epoch);
-		s->last = known[i].epoch;
+		s->said = known[i].cursor;
+		s->last = known[i].lost ? s->cursor : known[i].epoch;
+	}
+	return 0;
+}
+
+static int set_back(const struct cell_sink *s, uint64_t from, struct weir_err *err)
+{
+	return weir_err_set(err, WEIR_E_CORRUPT,
+			    "step `%s`: the sink's cursor is at epoch %llu, the journal goes on "
+			    "from epoch %llu: the sink was set back (a restored backup?); "
+			    "`--fresh` starts over",
+			    s->node->step_name, (unsigned long long)s->cursor,
+			    (unsigned long long)from);
+}
+
+int weir__cell_sinks_replayed(struct weir_cell *c, struct weir_err *err)
+{
+	for (uint32_t i = 0; i < c->sink_count; i++) {
+		const struct cell_sink *s = &c->own->sink[i];
+
+		if (s->last != (s->newest ? s->newest->epoch : s->cursor))
+			return set_back(s, s->last, err);
 	}
 	return 0;
 }
@@ -399,13 +424,12 @@ int weir__cell_sink_replay(struct weir_cell *c, struct cell_sink *s, uint64_t ep
 	if (again || epoch <= s->cursor)
 		return 0;
 	weir_probe("cell.outbox_replayed");
+	/* A base is only taken when sinks have all before it. */
+	if (!s->newest && s->node->cls->sink->best < WEIR_GUARANTEE_EXACTLY_ONCE &&
+	    prev <= weir_journal_covered(c->journal))
+		s->cursor = WEIR_MAX(s->cursor, prev);
 	if (prev != (s->newest ? s->newest->epoch : s->cursor))
-		return weir_err_set(err, WEIR_E_CORRUPT,
-				    "step `%s`: the sink's cursor is at epoch %llu, the journal "
-				    "goes on from epoch %llu: the sink was set back (a restored "
-				    "backup?); `--fresh` starts over",
-				    s->node->step_name, (unsigned long long)s->cursor,
-				    (unsigned long long)prev);
+		return set_back(s, prev, err);
 	o = output_new(c, s, epoch, prev, n);
 	memcpy(o->data, in.p, n);
 	o->prepared = true; /* it was, before the bundle was committed */
