@@ -61,7 +61,7 @@ static void print_failure(uint64_t seed, const struct sim_verdict *v)
 static void print_detail(const struct sim_verdict *v)
 {
 	printf("  result     %s%s%s\n"
-	       "  run        %.3f s simulated, %llu events, %llu starts, %llu faults, newest epoch %llu, "
+	       "  run        %.3f s simulated, %llu events, %llu starts, %llu faults, %llu epochs, "
 	       "%llu rows in sinks\n"
 	       "  trace      %016llx%016llx\n",
 	       v->end == SIM_FAILED ? "FAILED " : "fine", v->end == SIM_FAILED ? v->id : "",

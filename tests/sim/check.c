@@ -146,6 +146,7 @@ static void moved(struct sim *s, const struct weir_cell *c)
 		sim_trace(s, SIM_EV_ALIGNED, c->aligned, 0, 0);
 	if (c->durable != k->live_durable) {
 		sim_trace(s, SIM_EV_DURABLE, c->durable, 0, 0);
+		s->verdict.epochs++;
 		sim_check(s, !k->error_told, "I35",
 			  "epoch %llu became durable after a write had failed",
 			  (unsigned long long)c->durable);

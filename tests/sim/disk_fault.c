@@ -195,13 +195,25 @@ static void wipe(struct sim_disk *d, struct sim_file *f, uint64_t block)
 	memset(at, 0, WEIR_DISK_BLOCK);
 }
 
-static bool go_back(struct sim_disk *d)
+/* Now and before a unit that calls this very place its own: only its lineage tells them apart. */
+static bool has_twin(const struct sim_file *f, uint64_t block)
+{
+	struct weir_jnl_head now, old;
+
+	memcpy(&now, f->image + block * WEIR_DISK_BLOCK, sizeof(now));
+	memcpy(&old, f->old + block * WEIR_DISK_BLOCK, sizeof(old));
+	return f->written[block] && now.magic == WEIR_JNL_MAGIC && old.magic == WEIR_JNL_MAGIC &&
+	       now.offset == old.offset && now.segment == old.segment &&
+	       now.segment < WEIR_JNL_SEGMENT_LAST && memcmp(&now, &old, sizeof(now)) != 0;
+}
+
+static bool go_back(struct sim_disk *d, bool (*fit)(const struct sim_file *f, uint64_t block))
 {
 	uint32_t from = (uint32_t)sim_fault_pick(d->s, SIM_ROT, d->file_count);
 
 	for (uint32_t i = 0; i < d->file_count; i++) {
 		struct sim_file *f = d->file[(from + i) % d->file_count];
-		uint64_t block = f->there ? pick_block(d, f, has_old) : UINT64_MAX;
+		uint64_t block = f->there ? pick_block(d, f, fit) : UINT64_MAX;
 
 		if (block == UINT64_MAX || f == super_of(d))
 			continue;
@@ -235,7 +247,9 @@ void sim_disk_rot(struct sim_disk *d)
 		scratch(d, super_of(d));
 		return;
 	}
-	if (sim_fault_pick(d->s, SIM_ROT, 3) == 0 && go_back(d))
+	if (sim_fault_pick(d->s, SIM_ROT, 3) == 0 && go_back(d, has_twin))
+		return;
+	if (sim_fault_pick(d->s, SIM_ROT, 4) == 0 && go_back(d, has_old))
 		return;
 	f = d->file[sim_fault_pick(d->s, SIM_ROT, d->file_count)];
 	block = f->there ? pick_block(d, f, is_written) : UINT64_MAX;

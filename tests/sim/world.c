@@ -357,7 +357,6 @@ static void verdict(struct sim *s, const struct sim_run *run, struct sim_verdict
 	v->sim_ns = s->now - SIM_START_NS;
 	v->lives = s->life_count;
 	v->faults = s->fault.done;
-	v->epochs = s->check->durable;
 	if (run->counts)
 		memcpy(run->counts, s->fault.count, sizeof(s->fault.count));
 	if (v->end == SIM_FAILED && run->dump && s->life && s->life->cell_open)
