@@ -133,9 +133,9 @@ static int give_bundle(struct weir_journal *j, const struct weir_jnl_bundle *b, 
 	int r = read_bundle(j, b, p, err);
 
 	if (r == 0)
-		r = WEIR_MIN(fn(ctx, b->epoch, b->fence, &in), 0);
+		r = fn(ctx, b->epoch, b->fence, &in);
 	j->mem->free(j->mem->ctx, p, n);
-	return r;
+	return WEIR_MIN(r, 0);
 }
 
 int weir_journal_replay(struct weir_journal *j, bundle_fn fn, void *ctx, struct weir_err *err)
