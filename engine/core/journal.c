@@ -143,6 +143,7 @@ int weir_journal_replay(struct weir_journal *j, bundle_fn fn, void *ctx, struct 
 	int r = 0;
 
 	weir_assert(weir_journal_idle(j));
+	weir_jnl_window_forget(j);
 	for (uint64_t i = 0; i < j->live_count && r == 0; i++)
 		r = give_bundle(j, weir_jnl_live(j, i), fn, ctx, err);
 	return r;
@@ -153,6 +154,7 @@ int weir_journal_newest(struct weir_journal *j, bundle_fn fn, void *ctx, struct 
 	weir_assert(weir_journal_idle(j));
 	if (!j->live_count)
 		return 0;
+	weir_jnl_window_forget(j);
 	return give_bundle(j, weir_jnl_live(j, j->live_count - 1), fn, ctx, err);
 }
 

@@ -185,6 +185,8 @@ bool weir_jnl_commit_fits(const struct weir_jnl_commit *c, const struct weir_jnl
 int weir_jnl_super_vote(struct weir_journal *j, struct weir_err *err);
 int weir_jnl_super_write(struct weir_journal *j, const struct weir_jnl_super *s);
 int weir_jnl_super_repair(struct weir_journal *j); /* bad copies from good ones */
+/* There is no superblock. 0: and there never was a bundle; WEIR_E_CORRUPT: it is lost. */
+int weir_jnl_super_missing(struct weir_journal *j, struct weir_err *err);
 int weir_jnl_create(struct weir_journal *j, const struct weir_journal_options *o,
 		    struct weir_err *err);
 

@@ -172,7 +172,7 @@ static void take_commit(struct scan *s, const struct weir_jnl_head *h, struct we
 		doubt(s, s->at, WEIR_DISK_BLOCK, WEIR_JNL_MISFIT, false);
 	if (s->doubts) {
 		condemn(s, c->epoch);
-		if (s->cut)
+		if (weir_planted(TRUNCATE_COMMITTED))
 			return;
 	}
 	s->b.number = c->number;
@@ -206,7 +206,7 @@ static void take(struct scan *s, const struct weir_jnl_head *h, struct weir_hash
 	} else {
 		memcpy(&c, body, sizeof(c));
 		take_commit(s, h, hash, &c, from_ring);
-		if (s->cut)
+		if (weir_planted(TRUNCATE_COMMITTED) && s->cut)
 			return;
 	}
 	s->chain = hash;

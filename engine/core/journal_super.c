@@ -180,42 +180,46 @@ static bool has_bytes(struct weir_journal *j, const char *name, uint64_t blocks)
 }
 
 /* The superblock is made last. Without it there may only be what an interrupted creation leaves: empty files. */
-static int leftovers(struct weir_journal *j, struct weir_err *err)
+int weir_jnl_super_missing(struct weir_journal *j, struct weir_err *err)
 {
-	const struct weir_disk_ops *ops = j->disk->ops;
 	char name[WEIR_JNL_FILE_NAME];
 	bool lost = false;
-	int r = 0;
 
 	for (uint32_t i = 0; i < j->segment_count; i++) {
 		weir_jnl_segment_name(j->segment[i].number, name);
 		lost |= j->segment[i].number != 1 || has_bytes(j, name, 1);
 	}
 	lost |= j->has_ring && has_bytes(j, WEIR_JNL_FILE_RING, WEIR_JNL_SLOTS);
-	if (lost) {
-		weir_jnl_tell_one(j, WEIR_JOURNAL_MISSING, WEIR_JNL_FILE_SUPER, 0, 0, 0, 0,
-				  "the superblock is missing, but there are other files of a "
-				  "journal; restore it from a backup");
-		return weir_err_set(err, WEIR_E_CORRUPT,
-				    "superblock is missing, but there are other files of a "
-				    "journal: restore it from a backup, or start over with "
-				    "`weir run --fresh`");
-	}
+	if (!lost)
+		return 0;
+	weir_probe("journal.super_missing");
+	weir_jnl_tell_one(j, WEIR_JOURNAL_MISSING, WEIR_JNL_FILE_SUPER, 0, 0, 0, 0,
+			  "the superblock is missing, but there are other files of a journal; "
+			  "restore it from a backup");
+	return weir_err_set(
+		err, WEIR_E_CORRUPT,
+		"superblock is missing, but there are other files of a journal: restore "
+		"it from a backup, or start over with `weir run --fresh`");
+}
+
+static int remove_leftovers(struct weir_journal *j)
+{
+	const struct weir_disk_ops *ops = j->disk->ops;
+	char name[WEIR_JNL_FILE_NAME];
+	int r = 0;
+
 	if (j->has_super_new || j->has_ring || j->segment_count)
 		weir_probe("journal.creation_interrupted");
 	if (j->has_super_new)
 		r = ops->unlink(j->disk->ctx, WEIR_JNL_FILE_SUPER_NEW);
-	j->has_super_new = false; /* start() has nothing left to tidy up */
 	if (r == 0 && j->has_ring)
 		r = ops->unlink(j->disk->ctx, WEIR_JNL_FILE_RING);
 	if (r == 0 && j->segment_count) {
-		r = ops->unlink(j->disk->ctx, name);
+		weir_jnl_segment_name(j->segment[0].number, name);
 		weir_jnl_segment_drop(j, &j->segment[0]);
+		r = ops->unlink(j->disk->ctx, name);
 	}
-	return r < 0 ? weir_err_set(err, r,
-				    "cannot remove an empty file of the state directory: %s",
-				    weir_strerror(r))
-		     : 0;
+	return r;
 }
 
 static int create_files(struct weir_journal *j, const struct weir_journal_options *o)
@@ -254,10 +258,12 @@ int weir_jnl_create(struct weir_journal *j, const struct weir_journal_options *o
 
 	if (j->read_only)
 		return weir_err_set(err, -ENOENT, "there is no journal in the state directory");
-	r = leftovers(j, err);
+	r = weir_jnl_super_missing(j, err);
 	if (r < 0)
 		return r;
-	r = create_files(j, o);
+	r = remove_leftovers(j);
+	if (r == 0)
+		r = create_files(j, o);
 	if (r < 0 && j->failed.code)
 		return weir_jnl_failed(j, err);
 	return r < 0 ? weir_err_set(err, r, "cannot make a new journal: %s", weir_strerror(r)) : 0;

@@ -156,11 +156,12 @@ static int look(struct verify *v, struct weir_err *err)
 
 	if (r < 0)
 		return r;
-	if (!j->has_super)
-		return weir_err_set(err, j->segment_count || j->has_ring ? WEIR_E_CORRUPT : -ENOENT,
-				    j->segment_count || j->has_ring
-					    ? "superblock is missing: restore it from a backup"
-					    : "there is no journal in the state directory");
+	if (!j->has_super) {
+		r = weir_jnl_super_missing(j, err);
+		return r < 0 ? r
+			     : weir_err_set(err, -ENOENT,
+					    "there is no journal in the state directory");
+	}
 	r = weir_jnl_super_vote(j, err);
 	if (r < 0)
 		return r;

@@ -42,7 +42,10 @@ static struct memdisk_file *make(struct memdisk *d, const char *name, uint64_t b
 
 void memdisk_put(struct memdisk *d, const char *name, const void *p, uint64_t n, uint64_t bytes)
 {
-	memcpy(make(d, name, bytes)->data, p, n);
+	struct memdisk_file *f = make(d, name, bytes);
+
+	if (n)
+		memcpy(f->data, p, n);
 }
 
 void memdisk_remove(struct memdisk *d, const char *name)
@@ -70,12 +73,17 @@ static int once(int *error)
 	return e;
 }
 
+static bool due(uint32_t *at)
+{
+	return *at == 0 || --*at == 0;
+}
+
 static int on_list(void *ctx, void (*fn)(void *fn_ctx, const char *name, uint64_t bytes),
 		   void *fn_ctx)
 {
 	struct memdisk *d = ctx;
 
-	if (d->list_error)
+	if (d->list_error && due(&d->list_error_at))
 		return once(&d->list_error);
 	for (uint32_t i = 0; i < MEMDISK_FILES; i++)
 		if (d->file[i].name[0] && !strchr(d->file[i].name, '/'))
@@ -88,7 +96,7 @@ static int on_open(void *ctx, const char *name, uint64_t bytes)
 	struct memdisk *d = ctx;
 	struct memdisk_file *f = memdisk_find(d, name);
 
-	if (d->open_error)
+	if (d->open_error && due(&d->open_error_at))
 		return once(&d->open_error);
 	if (bytes && d->create_error)
 		return once(&d->create_error);

@@ -48,6 +48,7 @@ struct memdisk {
 	int64_t misdirect_by;
 	uint64_t space; /* bytes that may be reserved */
 	int open_error, rename_error, unlink_error, list_error; /* for the next call, then 0 */
+	uint32_t open_error_at, list_error_at; /* the call after that many minus one; 0: the next */
 	int create_error;
 	const char *read_bad; /* file whose block at read_bad_at is unreadable */
 	uint64_t read_bad_at;

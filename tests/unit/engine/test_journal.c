@@ -84,6 +84,7 @@ static void test_random_bundles_restarts_and_bases(void **state)
 			}
 			assert_int_equal(jcase_drain(c), 0);
 			assert_int_equal(weir_journal_durable(c->j), epoch);
+			jcase_replay(c);
 			jcase_reopen(c);
 			assert_int_equal(c->report.count, 0);
 			jcase_close(c);
