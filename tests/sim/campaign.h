@@ -26,6 +26,7 @@ struct sim_tally {
 int sim_campaign_run(const struct sim_campaign *c);
 /* plant.c */
 int sim_campaign_plants(const struct sim_campaign *c);
+bool sim_plant_set(unsigned plant); /* false: not in this build */
 unsigned sim_plant_find(const char *name); /* 0: none */
 const char *sim_plant_name(unsigned plant);
 const char *sim_plant_text(unsigned plant);

@@ -125,6 +125,8 @@ static void check_outbox(struct sim *s, const struct weir_cell *c)
 		if (!t)
 			continue;
 		want = sim_mark_at(&t->frozen, c->durable);
+		if (t->loose)
+			continue;
 		sim_check(s, t->rows <= want, "I7",
 			  "sink %s.%u has %llu rows, durable epochs gave %llu", t->step, t->task,
 			  (unsigned long long)t->rows, (unsigned long long)want);
@@ -198,8 +200,9 @@ void sim_check_release(struct sim *s, uint64_t epoch)
 
 void sim_check_apply(struct sim *s, const struct sim_store *t, const struct sim_request *r)
 {
-	sim_check(s, r->epoch > t->cursor, "I25", "sink %s.%u goes from epoch %llu back to %llu",
-		  t->step, t->task, (unsigned long long)t->cursor, (unsigned long long)r->epoch);
+	sim_check(s, r->epoch > t->cursor || t->loose, "I25",
+		  "sink %s.%u goes from epoch %llu back to %llu", t->step, t->task,
+		  (unsigned long long)t->cursor, (unsigned long long)r->epoch);
 	sim_check(s, r->epoch <= s->check->durable, "I7",
 		  "sink %s.%u gets epoch %llu, durable is %llu", t->step, t->task,
 		  (unsigned long long)r->epoch, (unsigned long long)s->check->durable);

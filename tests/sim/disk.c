@@ -20,6 +20,8 @@ static struct sim_file *find(const struct sim_disk *d, const char *name)
 	for (uint32_t i = 0; i < d->file_count; i++)
 		if (d->file[i]->there && strcmp(d->file[i]->name, name) == 0)
 			return d->file[i];
+	if (d->view_truth && d->lost && strcmp(d->lost->name, name) == 0)
+		return d->lost;
 	return NULL;
 }
 
@@ -53,7 +55,8 @@ static struct sim_file *create(struct sim_disk *d, const char *name, uint64_t by
 	uint32_t at;
 
 	for (at = 0; at < d->file_count; at++)
-		if (!d->file[at]->there && !d->file[at]->open && !under_way(d, d->file[at]))
+		if (!d->file[at]->there && !d->file[at]->open && d->file[at] != d->lost &&
+		    !under_way(d, d->file[at]))
 			break;
 	sim_check(d->s, at < SIM_FILES_MAX, "L5", "more than %d files", SIM_FILES_MAX);
 	if (at < d->file_count)
@@ -85,7 +88,8 @@ static int disk_list(void *ctx, void (*fn)(void *fn_ctx, const char *name, uint6
 	struct sim_disk *d = ctx;
 
 	for (uint32_t i = 0; i < d->file_count; i++)
-		if (d->file[i]->there && !strchr(d->file[i]->name, '/'))
+		if ((d->file[i]->there || (d->view_truth && d->file[i] == d->lost)) &&
+		    !strchr(d->file[i]->name, '/'))
 			fn(fn_ctx, d->file[i]->name, d->file[i]->bytes);
 	return 0;
 }
@@ -168,8 +172,8 @@ static void disk_write(void *ctx, int file, uint64_t offset, const void *buf, si
 	sim_moment(d->s, SIM_AT_DISK);
 	sim_check(d->s, n && offset % WEIR_DISK_BLOCK == 0 && n % WEIR_DISK_BLOCK == 0, "D2",
 		  "a write is not aligned");
-	sim_check(d->s, f->there && offset + n <= f->bytes, "D2", "a write past the end of %s",
-		  f->name);
+	sim_check(d->s, (f->there || f == d->lost) && offset + n <= f->bytes, "D2",
+		  "a write past the end of %s", f->name);
 	for (uint32_t i = 0; i < d->way_count; i++)
 		sim_check(d->s,
 			  d->way[i].file != f || d->way[i].offset >= offset + n ||

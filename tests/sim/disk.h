@@ -24,6 +24,7 @@ enum sim_damage {
 	SIM_DAMAGE_ROT, /* bits of a block */
 	SIM_DAMAGE_BACK, /* a block is as it was before it was last written */
 	SIM_DAMAGE_SCRATCH, /* three of the four copies of the superblock are gone */
+	SIM_DAMAGE_GONE, /* a file was removed */
 	SIM_DAMAGE_STALE, /* a write did not happen */
 	SIM_DAMAGE_MISDIRECT, /* a write went elsewhere */
 };
@@ -71,6 +72,7 @@ struct sim_disk {
 	enum sim_damage damage; /* kind of the damage at hand */
 	struct sim_hurt *hurt;
 	uint32_t hurt_count;
+	struct sim_file *lost; /* removed behind the engine's back */
 	size_t hurt_cap;
 	bool view_truth; /* the view shows what should stand there */
 	uint64_t full_until_ns, slow_until_ns;

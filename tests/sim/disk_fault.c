@@ -48,6 +48,8 @@ static struct sim_hurt *hurt_add(struct sim_disk *d, struct sim_file *f, uint64_
 
 void sim_disk_forget_file(struct sim_disk *d, const struct sim_file *f)
 {
+	if (d->lost == f)
+		d->lost = NULL;
 	for (uint32_t i = d->hurt_count; i-- > 0;)
 		if (d->hurt[i].file == f)
 			hurt_drop(d, &d->hurt[i]);
@@ -116,7 +118,7 @@ static void put_elsewhere(struct sim_disk *d, const struct sim_write *w)
 
 static void damaged(struct sim_disk *d, const struct sim_file *f, enum sim_damage kind)
 {
-	if (d->hurt_count == 0)
+	if (d->hurt_count == 0 && !d->lost)
 		return; /* the same bytes as before: nobody can tell */
 	d->damage = kind;
 	sim_trace(d->s, SIM_EV_DAMAGE, f->id, kind, d->hurt_count);
@@ -127,7 +129,7 @@ void sim_disk_complete(struct sim_disk *d, const struct sim_write *w)
 {
 	struct sim *s = d->s;
 	bool whole =
-		d->hurt_count == 0; /* one at a time: two copies may be all there is of something */
+		!sim_disk_hurt(d); /* one at a time: two copies may be all there is of something */
 	uint32_t rate = s->opt.damage_rate;
 
 	if (whole && sim_fault(s, SIM_STALE, rate)) {
@@ -241,7 +243,7 @@ void sim_disk_rot(struct sim_disk *d)
 	struct sim_file *f;
 	uint64_t block;
 
-	if (d->hurt_count || !d->file_count)
+	if (sim_disk_hurt(d) || !d->file_count)
 		return;
 	if (super_of(d) && sim_fault_pick(d->s, SIM_ROT, 8) == 0) {
 		scratch(d, super_of(d));
@@ -252,6 +254,12 @@ void sim_disk_rot(struct sim_disk *d)
 	if (sim_fault_pick(d->s, SIM_ROT, 4) == 0 && go_back(d, has_old))
 		return;
 	f = d->file[sim_fault_pick(d->s, SIM_ROT, d->file_count)];
+	if (f->there && sim_fault_pick(d->s, SIM_ROT, 12) == 0) {
+		d->lost = f;
+		f->there = false;
+		damaged(d, f, SIM_DAMAGE_GONE);
+		return;
+	}
 	block = f->there ? pick_block(d, f, is_written) : UINT64_MAX;
 	if (block == UINT64_MAX)
 		return;
@@ -267,6 +275,9 @@ bool sim_disk_must_report(const struct sim_disk *d)
 {
 	const struct sim_file *f = super_of(d);
 	uint32_t n = 0;
+
+	if (d->lost && strcmp(d->lost->name, WEIR_JNL_FILE_SUPER) == 0)
+		return true;
 
 	for (uint32_t i = 0; i < d->hurt_count; i++)
 		n += d->hurt[i].file == f &&
@@ -285,10 +296,23 @@ void sim_disk_truth(const struct sim_disk *d, const struct sim_file *f, uint64_t
 	}
 }
 
+static void give_file_back(struct sim_disk *d)
+{
+	struct sim_file *f = d->lost;
+
+	d->lost = NULL;
+	for (uint32_t i = 0; f && i < d->file_count; i++)
+		if (d->file[i]->there && strcmp(d->file[i]->name, f->name) == 0)
+			return; /* there is a new one of this name */
+	if (f)
+		f->there = true;
+}
+
 void sim_disk_heal(struct sim_disk *d)
 {
-	if (d->hurt_count)
+	if (sim_disk_hurt(d))
 		sim_trace(d->s, SIM_EV_HEAL, d->hurt_count, 0, 0);
+	give_file_back(d);
 	while (d->hurt_count) {
 		struct sim_hurt *h = &d->hurt[d->hurt_count - 1];
 
@@ -299,5 +323,5 @@ void sim_disk_heal(struct sim_disk *d)
 
 bool sim_disk_hurt(const struct sim_disk *d)
 {
-	return d->hurt_count > 0;
+	return d->hurt_count > 0 || d->lost;
 }

@@ -35,10 +35,8 @@ static int make_source(void *ctx, struct weir_node *n, const struct weir_op_env 
 static int make_sink(void *ctx, struct weir_node *n, const struct weir_op_env *env)
 {
 	struct sim_life *l = ctx;
-	bool file_like =
-		l->s->opt.file_sink && (l->s->user || strcmp(env->step->name, "wins") == 0);
 
-	return sim_sink_init(l->s, n, env, file_like);
+	return sim_sink_init(l->s, n, env);
 }
 
 static int make_oper(void *ctx, struct weir_node *n, const struct weir_op_env *env)
@@ -92,6 +90,9 @@ static int assemble(struct sim_life *l)
 			return r;
 		}
 		weir_unit_epochs(&l->unit[i], &l->region, &l->mem.mem);
+		if (l->s->user && l->unit[i].source)
+			sim_user_pace(l->s, l->unit[i].source,
+				      l->tasks.chain[l->tasks.task_chain[i]].parallelism);
 	}
 	return 0;
 }
@@ -255,6 +256,8 @@ int sim_life_step(struct sim_life *l)
 		for (uint32_t i = 0; i < l->unit[t].task.node_count; i++)
 			now.output_bytes += l->unit[t].task.node[i].held;
 	}
+	if (l->s->user && l->s->user->collect)
+		l->s->user->input = WEIR_MAX(l->s->user->input, now.input_rows);
 	r = weir_cell_journal(&l->cell, 0, &l->err);
 	if (r == 0)
 		r = weir_cell_step(&l->cell, &now, &l->err);

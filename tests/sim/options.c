@@ -45,6 +45,7 @@ static void workload(struct sim_options *o, struct weir_prng *p)
 	o->parallelism = (uint32_t)weir_prng_range(p, 1, 4);
 	o->sink_tasks = (uint32_t)weir_prng_range(p, 1, 2);
 	o->file_sink = weir_prng_chance(p, 1, 2);
+	o->loose_sink = o->split && weir_prng_chance(p, 1, 2);
 	o->record_max = 1024;
 	o->ring_bytes = 4096u << weir_prng_below(p, 6);
 }
@@ -102,7 +103,8 @@ void sim_options_print(const struct sim_options *o, FILE *to)
 		(double)o->spread_ns / 1e6, (double)o->disorder_ns / 1e6,
 		(double)o->lateness_ns / 1e6, o->parallelism, o->sink_tasks,
 		o->file_sink ? " file-like" : "", o->top ? ", top" : "", o->sums ? ", sums" : "",
-		o->split ? ", split" : "", o->ring_bytes, o->text_max);
+		o->split ? (o->loose_sink ? ", split (at least once)" : ", split") : "",
+		o->ring_bytes, o->text_max);
 	fprintf(to,
 		"  epochs     every %.0f ms or %llu bytes, %u in flight, deadline %.0f ms, base after %llu bytes, "
 		"segments of %llu bytes\n",

@@ -32,6 +32,7 @@ struct sim_options {
 	bool top, sums, split; /* further branches */
 	uint32_t parallelism; /* of keyed steps */
 	uint32_t sink_tasks;
+	bool loose_sink; /* `joined` keeps no cursor */
 	bool file_sink; /* the windows' sink is file-like */
 	uint32_t ring_bytes, record_max;
 	uint64_t run_ns; /* the source gives all its records in this time */

@@ -38,7 +38,7 @@ unsigned sim_plant_find(const char *name)
 	return 0;
 }
 
-static bool plant(unsigned p)
+bool sim_plant_set(unsigned p)
 {
 #ifdef WEIR_PLANTED
 	weir_plant_now = (enum weir_plant)p;
@@ -53,7 +53,7 @@ uint64_t sim_plant_seeds(unsigned p, uint64_t first, uint64_t last, struct sim_v
 {
 	uint64_t found = 0;
 
-	if (!plant(p)) {
+	if (!sim_plant_set(p)) {
 		fprintf(stderr,
 			"weir-sim: no bugs are planted in this build: make VARIANT=planted\n");
 		return 0;
@@ -65,7 +65,7 @@ uint64_t sim_plant_seeds(unsigned p, uint64_t first, uint64_t last, struct sim_v
 		if (ret->end == SIM_FAILED)
 			found = seed - first + 1;
 	}
-	plant(WEIR_PLANT_NONE);
+	sim_plant_set(WEIR_PLANT_NONE);
 	return found;
 }
 
@@ -81,7 +81,7 @@ int sim_campaign_plants(const struct sim_campaign *c)
 	uint64_t need[WEIR_PLANT_COUNT], last = c->given ? c->last : c->first + SEEDS_MAX - 1;
 	unsigned n = 0, missed = 0;
 
-	if (!plant(WEIR_PLANT_NONE)) {
+	if (!sim_plant_set(WEIR_PLANT_NONE)) {
 		fprintf(stderr,
 			"weir-sim: no bugs are planted in this build: make VARIANT=planted\n");
 		return 2;

@@ -14,6 +14,8 @@ struct sim_sink {
 	struct sim_store *store;
 	struct weir_out rows; /* of the open epoch */
 	uint32_t count;
+	uint64_t restored; /* hidden file of the last part that came back */
+	uint64_t prev; /* of the epoch that was asked for last */
 };
 
 struct sim_store *sim_sink_store(const struct weir_node *n)
@@ -139,6 +141,10 @@ static int sink_open(struct weir_node *n, uint64_t fence, uint64_t known, bool f
 	sim_check(k->s, t->cursor <= known, "I7",
 		  "sink %s.%u has epoch %llu, but the journal ends its output at %llu", t->step,
 		  t->task, (unsigned long long)t->cursor, (unsigned long long)known);
+	if (t->loose) {
+		*ret_cursor = known;
+		return 0;
+	}
 	sim_check(k->s, fence > t->fence, "I2",
 		  "sink %s.%u: an engine starts with fence %llu after %llu", t->step, t->task,
 		  (unsigned long long)fence, (unsigned long long)t->fence);
@@ -188,10 +194,11 @@ static int sink_apply(struct weir_node *n, const struct weir_sink_epoch *e, stru
 	enum sim_answer a;
 	bool effect = false;
 
+	k->prev = e->prev;
 	sim_moment(s, SIM_AT_SINK);
 	/* I25: after an unknown outcome the cursor is read before anything else is tried. */
 	sim_check(
-		s, !t->unknown, "I25",
+		s, !t->unknown || t->loose, "I25",
 		"sink %s.%u: epoch %llu is tried after an unknown outcome of %llu, and the cursor was "
 		"not read",
 		t->step, t->task, (unsigned long long)e->epoch, (unsigned long long)t->asked_epoch);
@@ -233,7 +240,8 @@ static int sink_cursor(struct weir_node *n, uint64_t *ret_cursor, struct weir_er
 	if (away(k) || sim_fault(s, SIM_SINK_LOST, s->opt.sink_rate / 4))
 		return WEIR_SINK_UNKNOWN;
 	k->store->unknown = false;
-	*ret_cursor = k->store->cursor;
+	/* Without a cursor the answer is what was applied before: the epoch comes again. */
+	*ret_cursor = k->store->loose ? k->prev : k->store->cursor;
 	sim_trace(s, SIM_EV_CURSOR, k->store->number, k->store->cursor, 0);
 	return 0;
 }
@@ -247,20 +255,59 @@ static const struct weir_sink_ops sink_ops = {
 	.cursor = sink_cursor,
 };
 
+/* Like files of real sinks: what lies where has to be said again in each base. */
+static int sink_restore(struct weir_node *n, struct weir_restore *r)
+{
+	struct sim_sink *k = n->op;
+	size_t at = 0, size = weir_reader_left(&r->in);
+	struct sim_piece p;
+
+	while (sim_piece_next(k->s, r->in.p, size, &at, &p))
+		k->restored = p.hidden;
+	sim_check(k->s, k->restored, "I27", "a part without a file comes back");
+	return 0;
+}
+
+static const struct weir_state_ops file_state = {
+	.freeze = sink_freeze, .restore = sink_restore, .sign = sink_sign};
+
+static const struct weir_sink_ops loose_ops = {
+	.best = WEIR_GUARANTEE_AT_LEAST_ONCE,
+	.rests_on = "nothing",
+	.open = sink_open,
+	.apply = sink_apply,
+	.cursor = sink_cursor,
+};
+
+static const struct weir_op_class file_class = {.name = "sim file sink",
+						.run = sink_run,
+						.fini = sink_fini,
+						.state = &file_state,
+						.sink = &sink_ops};
+
+static const struct weir_op_class loose_class = {.name = "sim loose sink",
+						 .run = sink_run,
+						 .fini = sink_fini,
+						 .state = &sink_state,
+						 .sink = &loose_ops};
+
 static const struct weir_op_class sink_class = {.name = "sim sink",
 						.run = sink_run,
 						.fini = sink_fini,
 						.state = &sink_state,
 						.sink = &sink_ops};
 
-int sim_sink_init(struct sim *s, struct weir_node *n, const struct weir_op_env *env, bool file_like)
+int sim_sink_init(struct sim *s, struct weir_node *n, const struct weir_op_env *env)
 {
 	struct sim_sink *k = weir_region_new(env->region, struct sim_sink);
+	const char *name = env->step->name;
 
 	k->s = s;
-	k->store = sim_store_of(s, env->step->name, env->instance, env->in, file_like);
+	k->store = sim_store_of(s, name, env->instance, env->in);
+	k->store->file_like = s->opt.file_sink && (s->user || strcmp(name, "wins") == 0);
+	k->store->loose = !s->user && s->opt.loose_sink && strcmp(name, "joined") == 0;
 	weir_out_init(&k->rows, n->task->mem);
-	n->cls = &sink_class;
+	n->cls = k->store->loose ? &loose_class : k->store->file_like ? &file_class : &sink_class;
 	n->op = k;
 	return 0;
 }

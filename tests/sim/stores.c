@@ -86,7 +86,7 @@ void sim_stores_free(struct sim_stores *st)
 }
 
 struct sim_store *sim_store_of(struct sim *s, const char *step, uint32_t task,
-			       const struct weir_schema *schema, bool file_like)
+			       const struct weir_schema *schema)
 {
 	struct sim_stores *st = s->stores;
 	struct sim_store *t;
@@ -99,7 +99,6 @@ struct sim_store *sim_store_of(struct sim *s, const char *step, uint32_t task,
 	snprintf(t->step, sizeof(t->step), "%s", step);
 	t->task = task;
 	t->number = st->count;
-	t->file_like = file_like;
 	t->schema = *schema;
 	st->store[st->count++] = t;
 	return t;
@@ -181,9 +180,9 @@ enum sim_answer sim_store_apply(struct sim *s, struct sim_store *t, const struct
 		sim_trace(s, SIM_EV_REFUSE, t->number, r->epoch, r->fence);
 		return SIM_ANSWER_FENCED;
 	}
-	if (t->cursor == r->epoch)
+	if (t->cursor == r->epoch && !t->loose)
 		return SIM_ANSWER_ALREADY;
-	if (t->cursor != r->prev) {
+	if (t->cursor != r->prev && !t->loose) {
 		sim_trace(s, SIM_EV_REFUSE, t->number, r->epoch, r->fence);
 		return SIM_ANSWER_MISMATCH;
 	}

@@ -46,6 +46,7 @@ struct sim_store {
 	char step[WEIR_NAME_MAX + 1];
 	uint32_t task, number;
 	bool file_like;
+	bool loose; /* keeps no cursor: an epoch may come again (at least once) */
 	struct weir_schema schema;
 	uint64_t cursor, fence;
 	struct sim_bytes bytes; /* frames, one after the other */
@@ -87,7 +88,7 @@ struct sim_stores *sim_stores_new(struct sim *s);
 void sim_stores_free(struct sim_stores *st);
 /* The store of a sink task; made on first use. */
 struct sim_store *sim_store_of(struct sim *s, const char *step, uint32_t task,
-			       const struct weir_schema *schema, bool file_like);
+			       const struct weir_schema *schema);
 
 enum sim_answer {
 	SIM_ANSWER_DONE = 0,

@@ -110,7 +110,7 @@ static void excuse(struct sim *s, const struct weir_err *err, int r)
 	struct sim_disk *d = s->disk;
 
 	sim_trace(s, SIM_EV_ERROR, (uint64_t)-r, 0, 0);
-	if (r == WEIR_E_CORRUPT && sim_disk_hurt(d)) {
+	if (sim_disk_hurt(d) && (r == WEIR_E_CORRUPT || d->lost)) {
 		s->verdict.damage_found++;
 		sim_disk_heal(d);
 		return;
@@ -136,7 +136,7 @@ static bool start(struct sim *s, uint32_t parallelism)
 
 	sim_trace(s, SIM_EV_START, ++s->life_count, parallelism, 0);
 	sim_check(s, s->life_count < LIVES_MAX, "L1", "%d starts", LIVES_MAX);
-	if (s->life_count > 1 && sim_fault(s, SIM_KILL_START, 250000)) {
+	if (sim_fault(s, SIM_KILL_START, 250000)) {
 		s->kill = (struct sim_kill){.armed = true, .at = SIM_AT_DISK};
 		s->kill.power = sim_fault(s, SIM_POWER, 500000);
 		s->kill.left = (uint32_t)sim_fault_pick(s, SIM_KILL_START, 80);
@@ -149,7 +149,7 @@ static bool start(struct sim *s, uint32_t parallelism)
 		return false;
 	}
 	sim_check(s, !must_report, "I33",
-		  "three of four copies of the superblock are damaged, and it starts");
+		  "the superblock is damaged beyond its copies, and it starts");
 	sim_check_life(s, weir_journal_fence(s->life->journal), s->life->cell.durable);
 	sim_trace(s, SIM_EV_READY, weir_journal_fence(s->life->journal), s->life->cell.durable, 0);
 	return true;
