@@ -110,6 +110,7 @@ HAVE_PROGRAMS := $(foreach p,$(PROGRAMS),$(if $(wildcard $(call prog_main,$(p)))
 BIN := $(foreach p,$(HAVE_PROGRAMS),$(B)/bin/$(call prog_name,$(p)))
 LIBWEIR := $(B)/libweir.so
 LIBWEIR_A := $(B)/libweir.a
+CRASH_SO := $(patsubst tests/crash/%.c,$(B)/tests/crash/%.so,$(wildcard tests/crash/*.c))
 OPERATORS := $(patsubst examples/operators/%.c,$(B)/operators/%.so,$(wildcard examples/operators/*.c))
 
 below_base := base
@@ -171,6 +172,12 @@ $(B)/operators/%.so: examples/operators/%.c engine/weir.h Makefile
 	$(Q)$(CC) -std=gnu11 -g -O2 -fPIC -shared $(WARN) $(if $(WERROR),-Werror) $(SAN) -I. $(CPPFLAGS) \
 		$(CFLAGS) -o $@ $<
 
+$(B)/tests/crash/%.so: tests/crash/%.c engine/weir.h Makefile
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu11 -g -O2 -fPIC -shared $(WARN) $(if $(WERROR),-Werror) $(SAN) -I. $(CPPFLAGS) \
+		$(CFLAGS) -o $@ $<
+
 # ---- tests ---------------------------------------------------------------------------------
 TESTLIB := $(B)/tests/libtest.a
 $(TESTLIB): $(call obj,$(TESTLIB_SRC))
@@ -224,7 +231,18 @@ $(SIM_BIN): $(call obj,$(sort $(wildcard tests/sim/*.c))) $(LIBS_A)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(ALL_LIBS)
 
-tests: all $(UNIT_BIN) $(STRESS_BIN) $(MODEL_BIN) $(REPLAY_BIN) $(B)/tests/iofault.so
+# make sim SEEDS=1-1000, make sim SEED=17; make sim-plants: every planted bug must be found.
+SEEDS ?= 1-200
+sim: $(SIM_BIN)
+	@$(SIM_BIN) $(if $(SEED),--seed $(SEED),--seeds $(SEEDS)) --list-probes $(if $(PIPELINE),$(PIPELINE))
+sim-plants:
+	@$(MAKE) --no-print-directory VARIANT=planted build/planted/bin/weir-sim
+	@build/planted/bin/weir-sim --plants
+check-sim: $(SIM_BIN)
+	@tests/lib/run.sh $(B) sim tests/sim/test_sim.sh
+.PHONY: sim sim-plants check-sim
+
+tests: all $(SIM_BIN) $(UNIT_BIN) $(STRESS_BIN) $(MODEL_BIN) $(REPLAY_BIN) $(B)/tests/iofault.so $(CRASH_SO)
 
 # The parts run on what is there; `make test` sets the machine up first.
 check-unit: $(UNIT_BIN)
@@ -237,15 +255,27 @@ check-fuzz: $(REPLAY_BIN)
 	@tests/lib/run.sh $(B) fuzz $^
 check-e2e: all
 	@tests/lib/run.sh $(B) e2e $(sort $(wildcard tests/e2e/test_*.sh))
+# Real processes that are killed, and state that is damaged (tests/crash). make crash RUNS=500 SEED=1, make damage RUNS=1000
+crash-programs: all $(CRASH_SO) $(B)/tests/iofault.so
+check-crash: crash-programs
+	@tests/lib/run.sh $(B) crash tests/crash/test_crash.sh
+crash: crash-programs
+	@tests/crash/crash.py $(B) --runs $(or $(RUNS),500) --seed $(or $(SEED),1)
+damage: crash-programs
+	@tests/crash/damage.py $(B) --runs $(or $(RUNS),1000) --seed $(or $(SEED),1)
+faults: crash-programs
+	@tests/crash/faults.py $(B) --runs $(or $(RUNS),100) --seed $(or $(SEED),1)
+.PHONY: crash-programs check-crash crash damage faults
+
 check: tests
 	@tests/lib/run.sh $(B) check $(UNIT_BIN) $(MODEL_BIN) $(REPLAY_BIN) $(STRESS_BIN) \
-		$(sort $(wildcard tests/e2e/test_*.sh))
+		$(sort $(wildcard tests/e2e/test_*.sh)) tests/crash/test_crash.sh tests/sim/test_sim.sh
 
 # pytest with pytest-json-report over the same programs: build/pytest_results.json
 pytest-report: deps-test
 	@$(MAKE) --no-print-directory tests
 	@tests/lib/pytest.sh $(B) $(UNIT_BIN) $(MODEL_BIN) $(REPLAY_BIN) $(STRESS_BIN) \
-		$(sort $(wildcard tests/e2e/test_*.sh))
+		$(sort $(wildcard tests/e2e/test_*.sh)) tests/crash/test_crash.sh tests/sim/test_sim.sh
 .PHONY: pytest-report
 
 test: deps-test
