@@ -279,6 +279,8 @@ static int played_apply(struct weir_node *n, const struct weir_sink_epoch *e, st
 	assert_true(e->epoch <= weir_journal_durable(p->c->cell.journal)); /* I7 */
 	if (p->step == OUT)
 		assert_int_equal(e->prev, s->cursor); /* I25 */
+	else
+		s->cursor = e->prev; /* it only knows what it was told in this life */
 	assert_int_equal(e->fence, s->fence ? s->fence : e->fence);
 	if (r == 0 || (r == WEIR_SINK_UNKNOWN && s->lands))
 		store_take(s, e);
@@ -682,7 +684,7 @@ static inline int case_try_tick(struct ccase *c)
 		case_turn(c, &c->played[t]);
 	r = weir_cell_step(&c->cell, &c->now, &c->err);
 	if (r == 0 && !c->no_disk)
-		r = weir_cell_journal(&c->cell, 0, &c->err);
+		r = weir_cell_journal(&c->cell, c->d.slow ? 1 : 0, &c->err);
 	for (uint32_t i = 0; i < c->cell.sink_count && r == 0 && !c->no_sinks; i++)
 		r = case_sink(c, i);
 	c->now.mono_ns += 10 * MS;
