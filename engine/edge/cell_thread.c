@@ -86,10 +86,11 @@ static void *sink_main(void *arg)
 	return NULL;
 }
 
-/* Results in, new jobs out. With the lock. */
+/* Results in, new jobs out. With the lock. 1: there were results, which the cell has not looked at yet. */
 static int serve_sinks(struct engine_cell *x, struct weir_err *err)
 {
 	uint64_t now = weir_mono_ns();
+	int news = 0;
 
 	for (uint32_t i = 0; i < x->cell.sink_count; i++) {
 		struct cell_sink_thread *s = &x->sink[i];
@@ -100,13 +101,14 @@ static int serve_sinks(struct engine_cell *x, struct weir_err *err)
 			s->state = SINK_IDLE;
 			if (r < 0)
 				return r;
+			news = 1;
 		}
 		if (s->state == SINK_IDLE && weir_cell_job(&x->cell, i, now, &s->job)) {
 			s->state = SINK_TODO;
 			pthread_cond_signal(&s->cond);
 		}
 	}
-	return 0;
+	return news;
 }
 
 static bool sinks_waiting(const struct engine_cell *x)
@@ -224,7 +226,7 @@ static int one_round(struct weir_engine *e, struct weir_err *err)
 	take_inbox(x);
 	r = serve_sinks(x, err);
 	pthread_mutex_unlock(&x->lock);
-	if (r == 0)
+	if (r >= 0)
 		r = weir_cell_step(&x->cell, &now, err);
 	if (r == 0)
 		r = weir_cell_journal(&x->cell,
@@ -241,9 +243,11 @@ static int one_round(struct weir_engine *e, struct weir_err *err)
 		pthread_mutex_lock(&x->lock);
 	}
 	r = serve_sinks(x, err);
-	if (r == 0 && !x->cell.finished && weir_journal_idle(x->cell.journal))
+	/* What has just become durable or got into a sink is for the next step to see, at once. */
+	if (r == 0 && !x->cell.finished && weir_journal_idle(x->cell.journal) &&
+	    weir_journal_durable(x->cell.journal) == x->cell.durable)
 		wait_for_news(e, now.mono_ns);
-	return r;
+	return r < 0 ? r : 0;
 }
 
 static void *cell_main(void *arg)
