@@ -231,6 +231,37 @@ static void test_misdirected_writes_are_noticed_or_harmless(void **state)
 	assert_true(noticed > 10);
 }
 
+/* The write over a unit of an uncommitted bundle is lost, and that unit is of the same length and epoch: only the fence
+ * in its head, and with it the chain, tells them apart. */
+static void test_a_stale_unit_in_the_place_of_a_lost_one(void **state)
+{
+	struct jcase *c = jcase_new(1, 64 * KIB);
+
+	(void)state;
+	jcase_open(c);
+	jcase_start(c);
+	jcase_add(c, 1, 10);
+	c->d.slow = true;
+	assert_int_equal(jcase_append(c, 2, 10000), 0);
+	assert_int_equal(weir_journal_step(c->j, 1, &c->err), 0);
+	jcase_close(c);
+	c->d.slow = false;
+	/* Its unit is there, both places of its commit record are not. */
+	assert_int_equal(c->d.pending_count, 2);
+	c->d.pending[0].late = c->d.pending[1].late = true;
+	memdisk_cut(&c->d);
+	jcase_open(c);
+	assert_int_equal(weir_journal_durable(c->j), 1);
+	assert_true(jcase_found(c, WEIR_JOURNAL_TORN, "journal-00000001"));
+	jcase_start(c);
+	c->d.lose_write = c->d.writes + 1;
+	jcase_add(c, 2, 10000);
+	jcase_close(c);
+	assert_int_equal(jcase_try_open(c), WEIR_E_CORRUPT);
+	assert_true(jcase_found(c, WEIR_JOURNAL_DAMAGED, "journal-00000001"));
+	jcase_free(c);
+}
+
 /* ---- errors of the directory ---- */
 
 static void test_errors_of_files_at_start(void **state)
@@ -302,6 +333,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_a_failed_write_is_the_end),
 	cmocka_unit_test(test_lost_writes_are_noticed_or_harmless),
 	cmocka_unit_test(test_misdirected_writes_are_noticed_or_harmless),
+	cmocka_unit_test(test_a_stale_unit_in_the_place_of_a_lost_one),
 	cmocka_unit_test(test_errors_of_files_at_start),
 	cmocka_unit_test(test_errors_of_files_at_work),
 };
