@@ -212,6 +212,7 @@ static int remove_leftovers(struct weir_journal *j)
 		weir_probe("journal.creation_interrupted");
 	if (j->has_super_new)
 		r = ops->unlink(j->disk->ctx, WEIR_JNL_FILE_SUPER_NEW);
+	j->has_super_new = false; /* the new one gets the final name */
 	if (r == 0 && j->has_ring)
 		r = ops->unlink(j->disk->ctx, WEIR_JNL_FILE_RING);
 	if (r == 0 && j->segment_count) {
