@@ -23,29 +23,31 @@ static void defaults(struct weir_cell_options *o)
 	o->space_min = o->space_min ? o->space_min : (uint64_t)64 << 20;
 }
 
-/* What the parts of a step mean, from one of its nodes. */
-static struct weir_str sign_of(const struct weir_tasks *tasks, struct weir_unit *const *unit,
-			       uint32_t step, struct weir_region *region)
+/* One of the nodes of a step: each has some. */
+static const struct weir_node *node_of(const struct weir_tasks *tasks,
+				       struct weir_unit *const *unit, uint32_t step)
+{
+	const struct weir_task *t = &unit[tasks->chain[tasks->step_chain[step]].first_task]->task;
+	uint32_t i = 0;
+
+	while (t->node[i].step != step || !*t->node[i].step_name)
+		weir_assert(++i < t->node_count);
+	return &t->node[i];
+}
+
+/* What the parts of a step mean. */
+static struct weir_str sign_of(const struct weir_node *n, struct weir_region *region)
 {
 	char text[16384];
 	struct weir_buf b = weir_buf_of(text, sizeof(text));
+	struct weir_str s;
 
-	for (uint32_t t = 0; t < tasks->task_count; t++) {
-		for (uint32_t i = 0; i < unit[t]->task.node_count; i++) {
-			const struct weir_node *n = &unit[t]->task.node[i];
-			struct weir_str s;
-
-			if (n->step != step || !*n->step_name)
-				continue;
-			if (!n->cls->state || !n->cls->state->sign)
-				return (struct weir_str){0};
-			n->cls->state->sign(n, &b);
-			s = (struct weir_str){b.p, b.len};
-			s.p = weir_region_strdup(region, s);
-			return s;
-		}
-	}
-	return (struct weir_str){0};
+	if (!n->cls->state || !n->cls->state->sign)
+		return (struct weir_str){0};
+	n->cls->state->sign(n, &b);
+	s = (struct weir_str){b.p, b.len};
+	s.p = weir_region_strdup(region, s);
+	return s;
 }
 
 void weir_cell_step_table(const struct weir_pipeline *p, const struct weir_tasks *tasks,
@@ -54,10 +56,11 @@ void weir_cell_step_table(const struct weir_pipeline *p, const struct weir_tasks
 {
 	ret->step_count = p->step_count;
 	for (uint32_t i = 0; i < ret->step_count; i++)
-		ret->step[i] = (struct weir_bundle_step){.name = weir_str_c(p->step[i].name),
-							 .sign = sign_of(tasks, unit, i, region),
-							 .tasks = tasks->step_parallelism[i],
-							 .kind = (uint8_t)p->step[i].kind};
+		ret->step[i] =
+			(struct weir_bundle_step){.name = weir_str_c(p->step[i].name),
+						  .sign = sign_of(node_of(tasks, unit, i), region),
+						  .tasks = tasks->step_parallelism[i],
+						  .kind = (uint8_t)p->step[i].kind};
 }
 
 int weir_cell_open(struct weir_cell *c, const struct weir_cell_options *opt,

@@ -192,21 +192,15 @@ struct replay {
 static struct weir_node *node_of(struct weir_cell *c, uint32_t step, uint32_t task,
 				 struct weir_unit **ret_unit)
 {
-	for (uint32_t t = 0; t < c->tasks->task_count; t++) {
-		const struct weir_chain *chain = &c->tasks->chain[c->tasks->task_chain[t]];
+	const struct weir_chain *chain = &c->tasks->chain[c->tasks->step_chain[step]];
+	struct weir_unit *u = c->unit[chain->first_task + task];
+	uint32_t i = 0;
 
-		if (t - chain->first_task != task)
-			continue;
-		for (uint32_t i = 0; i < c->unit[t]->task.node_count; i++) {
-			struct weir_node *n = &c->unit[t]->task.node[i];
-
-			if (n->step == step && *n->step_name) {
-				*ret_unit = c->unit[t];
-				return n;
-			}
-		}
-	}
-	return NULL;
+	weir_assert(task < chain->parallelism);
+	while (u->task.node[i].step != step || !*u->task.node[i].step_name)
+		weir_assert(++i < u->task.node_count);
+	*ret_unit = u;
+	return &u->task.node[i];
 }
 
 static int failed(struct replay *x, const struct weir_node *n, int r)
@@ -234,7 +228,6 @@ static int give(struct replay *x, const struct weir_part *part, uint32_t step, u
 	struct weir_node *n = node_of(x->c, step, task, &u);
 	int r = 0;
 
-	weir_assert(n);
 	if (part->kind == WEIR_PART_TASK && n == &u->task.node[0])
 		r = weir_unit_restore(u, &how);
 	else if (part->kind != WEIR_PART_TASK && n->cls->state && n->cls->state->restore)
@@ -323,14 +316,15 @@ static int restored(struct weir_cell *c, struct replay *x)
 
 static int refuse(struct weir_cell *c, const struct weir_bundle_head *then, struct weir_err *err)
 {
-	struct weir_state_change ch[WEIR_STEPS_MAX];
+	const uint32_t cap = 2 * WEIR_STEPS_MAX; /* all steps then and now */
+	struct weir_state_change *ch = weir_region_array(c->region, struct weir_state_change, cap);
 	const char *name[WEIR_STEPS_MAX];
 	uint32_t n;
 
 	for (uint32_t i = 0; i < then->step_count; i++)
 		name[i] = then->step[i].name.p;
-	n = weir_state_compare(then, &c->own->head, name, ch, WEIR_COUNT_OF(ch));
-	for (uint32_t i = 0; i < WEIR_MIN(n, WEIR_COUNT_OF(ch)); i++)
+	n = weir_state_compare(then, &c->own->head, name, ch, cap);
+	for (uint32_t i = 0; i < n; i++)
 		if (ch[i].what == WEIR_STATE_DROPPED && !c->opt.accept_loss)
 			return weir_err_set(err, WEIR_E_CONFIG,
 					    "the pipeline has changed and state would be lost: "

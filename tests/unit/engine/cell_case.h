@@ -85,13 +85,14 @@ struct ccase {
 	const char *keys_name, *keys_sign;
 	uint32_t keys_tasks;
 	const char *out_sign;
+	bool pipe_unsigned;
 	/* one life */
 	struct weir_region region;
 	struct weir_pipeline p;
 	struct weir_step step[STEPS];
 	struct weir_chain chain[STEPS];
 	struct weir_tasks tasks;
-	uint32_t task_chain[TASKS], step_parallelism[STEPS];
+	uint32_t task_chain[TASKS], step_parallelism[STEPS], step_chain[STEPS];
 	struct weir_op_class cls[STEPS];
 	struct weir_state_ops ops[STEPS];
 	struct played played[TASKS];
@@ -341,11 +342,13 @@ static inline void case_pipeline(struct ccase *c)
 	c->tasks = (struct weir_tasks){.chain_count = STEPS,
 				       .chain = c->chain,
 				       .step_parallelism = c->step_parallelism,
+				       .step_chain = c->step_chain,
 				       .task_chain = c->task_chain};
 	for (uint32_t i = 0; i < STEPS; i++) {
 		memset(&c->step[i], 0, sizeof(c->step[i]));
 		snprintf(c->step[i].name, sizeof(c->step[i].name), "%s", name[i]);
 		c->step[i].kind = kind[i];
+		c->step_chain[i] = i;
 		c->step_parallelism[i] = i == KEYS ? c->keys_tasks : 1;
 		c->chain[i] = (struct weir_chain){.step_count = 1,
 						  .step = &index[i],
@@ -386,6 +389,8 @@ static inline void case_classes(struct ccase *c)
 {
 	for (uint32_t i = 0; i < STEPS; i++) {
 		c->ops[i] = (struct weir_state_ops){.sign = played_sign};
+		if (i == PIPE && c->pipe_unsigned)
+			c->ops[i].sign = NULL;
 		if (i != PIPE)
 			c->ops[i].restore = played_restore;
 		if (i == KEYS)

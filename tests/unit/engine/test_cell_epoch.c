@@ -539,6 +539,22 @@ static void test_stop_of_a_pipeline_that_has_just_ended(void **state)
 	case_free(c);
 }
 
+static void test_close_with_reports_that_are_early(void **state)
+{
+	struct ccase *c = start();
+
+	(void)state;
+	case_rows(c, 3);
+	case_settle(c);
+	while (c->cell.open > c->cell.aligned)
+		case_tick(c);
+	case_report(c, case_task(c, SRC), true);
+	case_report(c, case_task(c, KEYS), true);
+	/* The memory checker sees whether they are given back. */
+	case_again(c);
+	case_free(c);
+}
+
 /* ---- errors of the journal ---- */
 
 static void test_journal_errors_end_the_cell(void **state)
@@ -561,6 +577,8 @@ static void test_journal_errors_end_the_cell(void **state)
 		for (uint32_t i = 0; i < 100; i++) {
 			case_feed(c);
 			assert_int_equal(case_try_tick(c), WEIR_E_IO);
+			for (uint32_t k = 0; k < c->cell.sink_count; k++)
+				assert_int_equal(case_sink(c, k), 0);
 		}
 		assert_int_equal(c->cell.durable, durable);
 		case_again(c);
@@ -639,6 +657,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_stop_does_not_wait_for_a_sink_that_is_away),
 	cmocka_unit_test(test_stop_with_full_outboxes_ends_too),
 	cmocka_unit_test(test_stop_of_a_pipeline_that_has_just_ended),
+	cmocka_unit_test(test_close_with_reports_that_are_early),
 	cmocka_unit_test(test_journal_errors_end_the_cell),
 	cmocka_unit_test(test_journal_that_is_busy_is_asked_again),
 };

@@ -349,6 +349,21 @@ static void test_change_that_is_accepted_starts_empty(void **state)
 	}
 }
 
+static void test_change_of_a_step_without_a_meaning(void **state)
+{
+	struct ccase *c = case_new();
+
+	(void)state;
+	c->pipe_unsigned = true;
+	case_up(c);
+	case_rows(c, 20);
+	case_settle(c);
+	case_again(c);
+	case_rows(c, 5);
+	case_settle(c);
+	case_free(c);
+}
+
 /* The sink begins a new life, too: what it had not got is given up, and nothing asks for it any more. */
 static void test_change_of_a_sink_that_is_accepted(void **state)
 {
@@ -503,15 +518,11 @@ static int on_bundle(void *ctx, uint64_t epoch, uint64_t fence, struct weir_read
 	return 0;
 }
 
-/* A new disk whose journal has these bytes as its only bundle. */
-static void put_bundle(struct ccase *c, const uint8_t *p, size_t n, uint64_t epoch)
+static void append_bundle(struct ccase *c, const uint8_t *p, size_t n, uint64_t epoch)
 {
 	struct weir_journal *j;
 	struct weir_out out;
 
-	memdisk_fini(&c->d);
-	memdisk_init(&c->d, 1);
-	memset(c->store, 0, sizeof(c->store));
 	weir_out_init(&out, &weir_test_mem);
 	weir_out_put(&out, p, n);
 	assert_int_equal(case_try_journal(c, &j), 0);
@@ -520,7 +531,15 @@ static void put_bundle(struct ccase *c, const uint8_t *p, size_t n, uint64_t epo
 	while (!weir_journal_idle(j))
 		assert_int_equal(weir_journal_step(j, 1000, &c->err), 0);
 	weir_journal_close(j);
-	c->store[0].open_cursor = 0;
+}
+
+/* A new disk whose journal has these bytes as its only bundle. */
+static void put_bundle(struct ccase *c, const uint8_t *p, size_t n, uint64_t epoch)
+{
+	memdisk_fini(&c->d);
+	memdisk_init(&c->d, 1);
+	memset(c->store, 0, sizeof(c->store));
+	append_bundle(c, p, n, epoch);
 }
 
 static void try_damaged(struct ccase *c, const uint8_t *p, size_t n, uint64_t epoch, uint32_t *ok)
@@ -577,6 +596,10 @@ static void test_damage_of_a_bundle_never_crashes(void **state)
 		try_damaged(c, copy, b.n, epoch, &ok);
 		free(copy);
 	}
+	/* One in the middle. */
+	put_bundle(c, b.p, b.n / 3, epoch);
+	append_bundle(c, b.p, b.n, epoch + 1);
+	assert_int_equal(case_try_up(c), WEIR_E_CORRUPT);
 	free(b.p);
 	case_free(c);
 }
@@ -768,6 +791,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_base_of_many_bytes_goes_on_at_once),
 	cmocka_unit_test(test_change_is_refused),
 	cmocka_unit_test(test_change_that_is_accepted_starts_empty),
+	cmocka_unit_test(test_change_of_a_step_without_a_meaning),
 	cmocka_unit_test(test_change_of_a_sink_that_is_accepted),
 	cmocka_unit_test(test_change_of_the_number_of_tasks),
 	cmocka_unit_test(test_recall_of_the_step_table),

@@ -272,23 +272,140 @@ static void test_inlet_ends_when_all_rings_have_ended(void **state)
 	expect_nothing(f);
 }
 
-static void test_inlet_markers_pass_and_barriers_are_left_out(void **state)
+static void test_inlet_markers_pass(void **state)
 {
 	struct fixture *f = *state;
 
-	ring_put_ctl(&f->ring[0], WEIR_FRAME_BARRIER, 3);
 	ring_put_ctl(&f->ring[1], WEIR_FRAME_MARKER, 77);
 	expect_ctl(f, WEIR_FRAME_MARKER, 77);
-	ring_put_ctl(&f->ring[2], WEIR_FRAME_BARRIER, 3);
 	ring_put_row(&f->ring[2], 2, 1, 0);
-	ring_put_ctl(&f->ring[2], WEIR_FRAME_BARRIER, 4);
-	ring_put_row(&f->ring[2], 2, 2, 0);
-	expect_rows(f, 2, 1);
+	ring_put_ctl(&f->ring[2], WEIR_FRAME_MARKER, 78);
+	expect_rows(f, 1, 1);
+	assert_int_equal(f->b.ctl.kind, WEIR_FRAME_MARKER);
+	expect_nothing(f);
+}
+
+/* The epoch is in the frame's hash, as the outlet writes it. */
+static void put_barrier(struct fixture *f, int ring, uint64_t epoch)
+{
+	assert_true(weir_ring_put_control(&f->ring[ring].tx, WEIR_FRAME_BARRIER, epoch, 0));
+	weir_ring_publish(&f->ring[ring].tx);
+}
+
+static void test_inlet_barrier_waits_for_all_rings(void **state)
+{
+	struct fixture *f = *state;
+
+	put_barrier(f, 0, 3);
+	ring_put_row(&f->ring[0], 0, 100, 0); /* of the next epoch */
+	expect_nothing(f);
+	/* Rings without their barrier go on, the other one waits (I3). */
+	ring_put_row(&f->ring[1], 1, 1, 0);
+	ring_put_ctl(&f->ring[1], WEIR_FRAME_MARKER, 5);
+	expect_rows(f, 1, 1);
+	assert_int_equal(f->b.ctl.kind, WEIR_FRAME_MARKER);
+	ring_put_row(&f->ring[1], 1, 2, 0);
+	put_barrier(f, 1, 3);
+	ring_put_row(&f->ring[1], 1, 101, 0);
+	expect_rows(f, 1, 2);
 	assert_int_equal(f->b.ctl.kind, 0);
-	/* What was left out is given back all the same. */
+	expect_nothing(f);
+	/* The last one: it goes on at once. */
+	put_barrier(f, 2, 3);
+	ring_put_row(&f->ring[2], 2, 102, 0);
+	expect_ctl(f, WEIR_FRAME_BARRIER, 3);
+	expect_rows(f, 1, 100);
+	expect_rows(f, 1, 101);
+	expect_rows(f, 1, 102);
 	expect_nothing(f);
 	for (int i = 0; i < RINGS; i++)
 		assert_int_equal(f->ring[i].block->head, f->ring[i].block->tail);
+}
+
+static void test_inlet_barrier_behind_rows_of_the_same_batch(void **state)
+{
+	struct fixture *f = *state;
+
+	put_barrier(f, 0, 7);
+	put_barrier(f, 1, 7);
+	expect_nothing(f);
+	ring_put_row(&f->ring[2], 2, 1, 0);
+	put_barrier(f, 2, 7);
+	ring_put_row(&f->ring[2], 2, 2, 0);
+	expect_rows(f, 1, 1);
+	assert_int_equal(f->b.ctl.kind, 0);
+	expect_ctl(f, WEIR_FRAME_BARRIER, 7);
+	expect_rows(f, 1, 2);
+	/* The next one, in another order. */
+	for (int i = RINGS - 1; i >= 0; i--)
+		put_barrier(f, i, 8);
+	expect_ctl(f, WEIR_FRAME_BARRIER, 8);
+	expect_nothing(f);
+}
+
+static void test_inlet_barrier_does_not_wait_for_ended_rings(void **state)
+{
+	struct fixture *f = *state;
+
+	/* Ended before, */
+	ring_put_ctl(&f->ring[0], WEIR_FRAME_EOS, 0);
+	expect_nothing(f);
+	put_barrier(f, 1, 3);
+	expect_nothing(f);
+	/* and while the barrier waits: its end changes the watermark first. */
+	ring_put_ctl(&f->ring[2], WEIR_FRAME_EOS, 0);
+	expect_ctl(f, WEIR_FRAME_BARRIER, 3);
+	ring_put_ctl(&f->ring[1], WEIR_FRAME_WATERMARK, 9);
+	expect_ctl(f, WEIR_FRAME_WATERMARK, 9);
+	put_barrier(f, 1, 4);
+	expect_ctl(f, WEIR_FRAME_BARRIER, 4);
+	ring_put_ctl(&f->ring[1], WEIR_FRAME_EOS, 0);
+	expect_ctl(f, WEIR_FRAME_EOS, 0);
+	expect_nothing(f);
+}
+
+static void test_inlet_end_with_a_watermark_comes_before_the_barrier(void **state)
+{
+	struct fixture *f = *state;
+
+	ring_put_ctl(&f->ring[0], WEIR_FRAME_WATERMARK, 10);
+	put_barrier(f, 0, 3);
+	ring_put_ctl(&f->ring[1], WEIR_FRAME_WATERMARK, 20);
+	put_barrier(f, 1, 3);
+	expect_nothing(f);
+	ring_put_ctl(&f->ring[2], WEIR_FRAME_EOS, 0);
+	expect_ctl(f, WEIR_FRAME_WATERMARK, 10);
+	expect_ctl(f, WEIR_FRAME_BARRIER, 3);
+	expect_nothing(f);
+}
+
+/* Every order of the rings: between two barriers exactly the rows of that epoch. */
+static void test_inlet_barrier_random(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t seed = 5, epoch[RINGS] = {0}, at = 0;
+	uint32_t rows = 0;
+
+	for (uint32_t i = 0; i < 20000; i++) {
+		uint32_t r = (uint32_t)(rig_rand(&seed) % RINGS);
+
+		/* At most two epochs ahead: the rings are small. */
+		if (epoch[r] < at + 2 && rig_rand(&seed) % 4 == 0)
+			put_barrier(f, (int)r, ++epoch[r]);
+		else if (rig_rand(&seed) % 2 &&
+			 f->ring[r].block->tail - f->ring[r].block->head < 2048)
+			ring_put_row(&f->ring[r], r, (int64_t)epoch[r], 0);
+		if (rig_rand(&seed) % 3 || !next(f))
+			continue;
+		for (uint32_t k = 0; k < f->b.count; k++)
+			assert_int_equal(row_get(f->b.row[k], ROW_N), at);
+		rows += f->b.count;
+		if (f->b.ctl.kind) {
+			assert_int_equal(f->b.ctl.kind, WEIR_FRAME_BARRIER);
+			assert_int_equal(f->b.ctl.value, ++at);
+		}
+	}
+	assert_true(at > 100 && rows > 1000);
 }
 
 static const struct CMUnitTest tests[] = {
@@ -302,7 +419,12 @@ static const struct CMUnitTest tests[] = {
 	TEST(test_inlet_idle_right_behind_rows_counts),
 	TEST(test_inlet_idle_is_said_again_after_rows),
 	TEST(test_inlet_ends_when_all_rings_have_ended),
-	TEST(test_inlet_markers_pass_and_barriers_are_left_out),
+	TEST(test_inlet_markers_pass),
+	TEST(test_inlet_barrier_waits_for_all_rings),
+	TEST(test_inlet_barrier_behind_rows_of_the_same_batch),
+	TEST(test_inlet_barrier_does_not_wait_for_ended_rings),
+	TEST(test_inlet_end_with_a_watermark_comes_before_the_barrier),
+	TEST(test_inlet_barrier_random),
 };
 
 WEIR_TEST_MAIN("inlet", tests)
