@@ -295,9 +295,16 @@ static int keep_parallelism(void *ctx, const struct weir_bundle_head *h, uint64_
 
 static void say_findings(const struct weir_journal_report *rep, const char *dir)
 {
-	for (uint32_t i = 0; i < WEIR_MIN(rep->count, (uint32_t)WEIR_COUNT_OF(rep->finding)); i++)
-		weir_log(WEIR_LOG_WARN, rep->finding[i].text, "dir", dir, "file",
-			 rep->finding[i].file, NULL);
+	for (uint32_t i = 0; i < WEIR_MIN(rep->count, (uint32_t)WEIR_COUNT_OF(rep->finding)); i++) {
+		const struct weir_journal_finding *f = &rep->finding[i];
+		char offset[24], epochs[48];
+
+		snprintf(offset, sizeof(offset), "%llu", (unsigned long long)f->offset);
+		snprintf(epochs, sizeof(epochs), "%llu-%llu", (unsigned long long)f->epoch_first,
+			 (unsigned long long)f->epoch_last);
+		weir_log(WEIR_LOG_WARN, f->text, "dir", dir, "file", f->file, "offset", offset,
+			 f->epoch_last ? "epochs" : NULL, epochs, NULL);
+	}
 }
 
 static int open_journal(struct weir_engine *e, struct engine_cell *x, struct weir_err *err)
