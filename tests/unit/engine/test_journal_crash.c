@@ -98,6 +98,29 @@ static void test_power_cut_after_every_step(void **state)
 	}
 }
 
+/* Whatever a creation that was interrupted left: the next one starts over, and the journal works. */
+static void test_power_cut_while_the_journal_is_made(void **state)
+{
+	bool whole = false;
+
+	(void)state;
+	for (uint64_t at = 1; !whole; at++) {
+		struct jcase *c = jcase_new(at, 64 * KIB);
+
+		c->d.die_at = at;
+		whole = jcase_try_open(c) == 0;
+		jcase_close(c);
+		memdisk_cut(&c->d);
+		jcase_open(c);
+		assert_int_equal(weir_journal_durable(c->j), 0);
+		jcase_start(c);
+		jcase_add(c, 1, 10);
+		jcase_reopen(c);
+		assert_int_equal(c->report.count, 0);
+		jcase_free(c);
+	}
+}
+
 static void test_many_power_cuts_in_a_row(void **state)
 {
 	(void)state;
@@ -329,6 +352,7 @@ static void test_errors_of_files_at_work(void **state)
 
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_power_cut_after_every_step),
+	cmocka_unit_test(test_power_cut_while_the_journal_is_made),
 	cmocka_unit_test(test_many_power_cuts_in_a_row),
 	cmocka_unit_test(test_a_failed_write_is_the_end),
 	cmocka_unit_test(test_lost_writes_are_noticed_or_harmless),
