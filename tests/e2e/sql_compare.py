@@ -99,7 +99,7 @@ def run(weir, text, name, work):
     text = re.sub(r"path: out/\S+,", "path: out/%s," % name, text)
     with open(path, "w") as f:
         f.write(text)
-    sh(weir, "run", "-q", path)
+    sh(weir, "run", "-q", "--fresh", path)
     return out
 
 

@@ -239,8 +239,9 @@ X
 # ---- full disk ----
 pipe full <<'X'
 pipeline: full
+guarantee: none
 steps:
-  in: {source: {nexmark: {events: 2000000}}}
+  in: {source: {nexmark: {events: 20000}}, parallelism: 1}
   out: {from: in.bid, sink: {file: {path: full}}}
 X
 mkdir -p "$dir/full"
@@ -248,6 +249,15 @@ if [ "$(id -u)" = 0 ] && mount -t tmpfs -o size=512k weir "$dir/full" 2>/dev/nul
 	refused "full disk" 1 "No space left on device" run "$dir/full.yaml"
 	has "the step is named" "$dir/err" 'step `out`'
 	is "nothing half-written stays" "$(find "$dir/full" -type f | wc -l)" 0
+	# With state it goes on when there is room.
+	sed -i '/^guarantee/d' "$dir/full.yaml"
+	refused "full disk, with state" 1 "No space left on device" run "$dir/full.yaml"
+	has "the step is named, with state" "$dir/err" 'step `out`'
+	mount -o remount,size=64m "$dir/full"
+	ok "there is room again" run "$dir/full.yaml"
+	"$weir" generate nexmark --events 20000 --seed 0 --only bid >"$dir/want"
+	cat "$dir/full"/part-* >"$dir/got"
+	same "nothing lost, nothing doubled" "$dir/got" "$dir/want"
 	umount "$dir/full"
 else
 	skip "full disk: a file system of our own needs root and mount"
@@ -325,7 +335,7 @@ fi
 ok "huge pages not wanted" run --no-huge "$dir/quick.yaml"
 has "that is said too" "$dir/err" "huge pages not asked for"
 if [ "$(nproc)" -lt 64 ]; then
-	sed 's/^pipeline.*/&\nworkers: 64/' "$dir/quick.yaml" >"$dir/many.yaml"
+	sed 's/^pipeline.*/pipeline: many\nworkers: 64/' "$dir/quick.yaml" >"$dir/many.yaml"
 	ok "fewer cores than asked for" run "$dir/many.yaml"
 	has "a warning says so" "$dir/err" "more workers than allowed cpus"
 	has "and it worked" "$dir/err" "92000 records in, 92000 out"

@@ -8,7 +8,7 @@ set -u
 begin cli
 
 # ---- help and version ----
-for verb in run check explain generate status top tap rings; do
+for verb in run check explain generate status top tap epochs verify rings; do
 	ok "help of $verb" "$verb" --help
 	check "help of $verb says how to call it" grep -qi '^usage: weir' "$dir/out"
 	is "help of $verb is no message" "$(wc -c <"$dir/err" | tr -d ' ')" 0
@@ -96,9 +96,13 @@ ok "run, summary as JSON" run -q -o json "$dir/count.yaml"
 check "run: JSON" "$python" -m json.tool "$dir/err"
 is "run: nothing but JSON" "$(wc -l <"$dir/err" | tr -d ' ')" 1
 is "run: counts" "$(json "$dir/err" "j['records_in'], j['failed'], j['steps'][0]['watermark'], j['pipeline']")" "92000 False end count"
-refused "results are not overwritten" 1 "--fresh replaces them" run "$dir/count.yaml"
 cat "$dir/count"/part-* | sort >"$dir/first"
-ok "unless asked to" run --fresh "$dir/count.yaml"
+ok "once more: nothing is left to do" run "$dir/count.yaml"
+has "and that is told" "$dir/err" "an earlier run has processed the whole input; --fresh starts over"
+has "nothing was read" "$dir/err" "count: 0 records in, 0 out"
+cat "$dir/count"/part-* | sort >"$dir/second"
+same "results stay as they are" "$dir/first" "$dir/second"
+ok "unless it shall start over" run --fresh "$dir/count.yaml"
 cat "$dir/count"/part-* | sort >"$dir/second"
 same "and they are the same again" "$dir/first" "$dir/second"
 ok "with one worker" run --fresh --workers 1 "$dir/count.yaml"
@@ -191,13 +195,13 @@ sed -i 's/&schema //' "$dir/three.yaml"
 ok "csv to jsonl" run "$dir/three.yaml"
 cat "$dir/three-csv"/part-* >"$dir/back.jsonl"
 same "csv -> weir -> jsonl is the same" "$dir/back.jsonl" "$dir/bid.jsonl"
-sed -e 's/bid.csv/bid.jsonl/' -e 's/{path: three-csv}/{path: three-raw, format: raw}/' "$dir/three.yaml" >"$dir/toraw.yaml"
+sed -e 's/: three$/: toraw/' -e 's/bid.csv/bid.jsonl/' -e 's/{path: three-csv}/{path: three-raw, format: raw}/' "$dir/three.yaml" >"$dir/toraw.yaml"
 ok "jsonl to raw" run "$dir/toraw.yaml"
 cp "$dir/three-raw"/part-*.raw "$dir/bid.raw"
 ok "and back" run --fresh "$dir/back.yaml"
 cat "$dir/back"/part-* >"$dir/back.jsonl"
 same "jsonl -> raw -> jsonl is the same" "$dir/back.jsonl" "$dir/bid.jsonl"
-sed -e 's/bid.csv/bid.jsonl/' -e 's/{path: three-csv}/{path: three-csv2, format: csv}/' "$dir/three.yaml" >"$dir/tocsv.yaml"
+sed -e 's/: three$/: tocsv/' -e 's/bid.csv/bid.jsonl/' -e 's/{path: three-csv}/{path: three-csv2, format: csv}/' "$dir/three.yaml" >"$dir/tocsv.yaml"
 ok "jsonl to csv" run "$dir/tocsv.yaml"
 cat "$dir/three-csv2"/part-* >"$dir/back.csv"
 same "jsonl -> csv is what generate says in csv" "$dir/back.csv" "$dir/bid.csv"

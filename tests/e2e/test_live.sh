@@ -133,23 +133,38 @@ refused "the same pipeline twice" 1 'a pipeline `live` runs already on this host
 refused "the same pipeline twice, results to be replaced" 1 "runs already" run --fresh "$dir/live.yaml"
 more "the first one goes on"
 
-# ---- SIGTERM drains ----
+# ---- SIGTERM stops: what was read is committed, the input has not ended ----
 "$weir" tap live cheap >"$dir/tap2" 2>&1 &
 tap=$!
 pids="$pids $tap"
 comes "a tap that is open" [ -s "$dir/tap2" ]
 kill -TERM "$live"
 ends "SIGTERM" "$live" 0
-has "SIGTERM is told" "$dir/live.err" "draining"
+has "SIGTERM is told" "$dir/live.err" "stopping after one more epoch"
 ends "a tap ends with its pipeline" "$tap" 0
-check "open windows are written" [ "$(lines "$dir/live")" -gt 3 ]
-is "and hold every record" "$(cat "$dir/live"/part-* | "$python" -c '
-import json, sys
-print(sum(json.loads(x)["n"] for x in sys.stdin))')" \
-	"$(json "$dir/live.err" "{x['step']: x for x in j['steps']}['per_channel']['records_in']")"
+is "open windows stay open" "$(find "$dir/live" -name 'part-*' | wc -l | tr -d ' ')" 0
+is "all is committed" "$(json "$dir/live.err" "j['epochs']['open'] == j['epochs']['durable'] > 0")" True
 check "the socket is gone" [ ! -e "$WEIR_RUN_DIR/live.sock" ]
 refused "and nobody answers" 1 'no pipeline `live` runs' status live
 check "the port is closed" sh -c "! curl -s -m 5 http://$where/livez"
+
+# ---- without state SIGTERM drains ----
+sed -e 's/^pipeline: live/pipeline: drained\nguarantee: none/' -e 's/path: live/path: drained/' "$dir/live.yaml" >"$dir/drained.yaml"
+start drained -o json "$dir/drained.yaml"
+comes "drained: it answers" "$weir" status drained
+is "it keeps no state" "$(status_of drained "s['epochs']")" "{'kept': False}"
+drained_flows() {
+	[ "$(status_of drained "step['per_channel']['records_in']")" -gt 1000 ]
+}
+comes "drained: records flow" drained_flows
+kill -TERM "$pid"
+ends "SIGTERM without state" "$pid" 0
+has "draining is told" "$dir/drained.err" "draining"
+check "open windows are written" [ "$(lines "$dir/drained")" -gt 3 ]
+is "and hold every record" "$(cat "$dir/drained"/part-* | "$python" -c '
+import json, sys
+print(sum(json.loads(x)["n"] for x in sys.stdin))')" \
+	"$(json "$dir/drained.err" "{x['step']: x for x in j['steps']}['per_channel']['records_in']")"
 
 # ---- which step holds the others up ----
 pipe busy <<'X'
@@ -191,19 +206,20 @@ ends "after the restart" "$pid" 0
 check "the socket is gone this time" [ ! -e "$WEIR_RUN_DIR/busy.sock" ]
 
 # ---- a second SIGTERM ----
-# The receiver never reads: draining cannot come to its end.
+# The receiver never reads: draining cannot come to its end. With state it need not: the output is committed.
 "$python" -c '
 import socket, time
 s = socket.socket()
 s.bind(("127.0.0.1", 0))
 s.listen()
 print(s.getsockname()[1], flush=True)
-c, _ = s.accept()
+kept = [s.accept() for _ in range(2)]
 time.sleep(600)' >"$dir/port" &
 pids="$pids $!"
 until_ok 30 grep -q . "$dir/port"
 pipe stuck <<X
 pipeline: stuck
+guarantee: none
 steps:
   events: {source: nexmark, parallelism: 1}
   out: {from: events.bid, sink: {tcp: {address: "127.0.0.1:$(cat "$dir/port")"}}, parallelism: 1}
@@ -221,10 +237,21 @@ check "it does not end while draining" kill -0 "$pid"
 kill -TERM "$pid"
 ends "a second SIGTERM ends it at once" "$pid" 1
 has "that is told" "$dir/stuck.err" "stopped before everything was processed"
+sed -i -e 's/: stuck/: kept/' -e '/^guarantee/d' "$dir/stuck.yaml"
+start kept "$dir/stuck.yaml"
+comes "kept: it answers" "$weir" status kept
+held() {
+	[ "$(status_of kept "s['epochs']['hold']")" = True ]
+}
+comes "with state, input is held when the receiver has left too much waiting" held
+kill -TERM "$pid"
+ends "with state, SIGTERM leaves what waits to the next start" "$pid" 0
+has "and says so" "$dir/kept.err" "output is committed and not handed over yet: the next start does it"
 
 # A reader of standard output that stands still must not keep it either.
 pipe full <<'X'
 pipeline: full
+guarantee: none
 steps:
   events: {source: nexmark, parallelism: 1}
   out: {from: events.bid, sink: stdout, parallelism: 1}

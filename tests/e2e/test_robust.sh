@@ -11,6 +11,7 @@ begin robust
 # ---- a tap shows what passes also where the task is never idle, because what is behind is slow ----
 pipe slow <<'X'
 pipeline: slow
+guarantee: none
 steps:
   in: {source: {nexmark: {}}}
   kept: {from: in.bid, filter: price >= 0}
@@ -60,6 +61,7 @@ pids="$pids $reader"
 comes "the receiver listens" test -s "$dir/port"
 pipe deaf <<X
 pipeline: deaf
+guarantee: none
 steps:
   in: {source: {nexmark: {}}}
   out: {from: in.bid, sink: {tcp: {address: "127.0.0.1:$(cat "$dir/port")", format: jsonl}}}
@@ -82,6 +84,7 @@ wait "$reader" 2>/dev/null
 # ---- a part that cannot get its name ----
 pipe rename <<'X'
 pipeline: rename
+guarantee: none
 steps:
   in: {source: {stdin: {format: jsonl}}, schema: {a: int64}}
   out: {from: in, sink: {file: {path: rename, format: jsonl}}}
@@ -96,8 +99,27 @@ comes "the part is begun" test -e "$dir/rename/.part-out-00000001.jsonl.tmp"
 mkdir "$dir/rename/part-out-00000001.jsonl"
 exec 9>&-
 ends "rename fails" "$pid" 1
-has "which part" "$dir/rename.err" "cannot rename"
+has "which part" "$dir/rename.err" "cannot put in place"
 is "nothing unfinished is left" "$(ls -A "$dir/rename")" part-out-00000001.jsonl
+# With state nothing is lost: it goes on once the place is free.
+echo '{"a":1}' >"$dir/one.jsonl"
+pipe taken <<'X'
+pipeline: taken
+steps:
+  in: {source: {file: {path: one.jsonl, follow: true}}, schema: {a: int64}}
+  out: {from: in, sink: {file: {path: taken, part_interval: 100ms}}}
+X
+start taken -q --metrics off "$dir/taken.yaml"
+comes "a first part" test -e "$dir/taken/part-out-00000001.jsonl"
+mkdir "$dir/taken/part-out-00000002.jsonl"
+echo '{"a":2}' >>"$dir/one.jsonl"
+ends "a name that is taken" "$pid" 1
+has "which name" "$dir/taken.err" "part-out-00000002.jsonl"
+rmdir "$dir/taken/part-out-00000002.jsonl"
+start taken -q --metrics off "$dir/taken.yaml"
+comes "nothing was lost" grep -qF '{"a":2}' "$dir/taken/part-out-00000002.jsonl"
+kill -TERM "$pid"
+ends "the name was free" "$pid" 0
 
 # ---- a repeated stream goes on in event time, as far as times go ----
 printf '{"t":"1950-01-01T00:00:00Z"}\n{"t":"2020-01-01T00:00:00Z"}\n' >"$dir/long.jsonl"
@@ -111,7 +133,7 @@ ok "two records, 70 years apart" run -q --metrics off "$dir/make.yaml"
 mv "$dir"/long/part-* "$dir/long.raw"
 for loop in 4 5; do
 	pipe loop$loop <<X
-pipeline: loop
+pipeline: loop$loop
 steps:
   in: {source: {memory: {path: long.raw, loop: $loop}}, event_time: {field: t}}
   days: {from: in, window: {tumbling: 1d}, aggregate: {n: count()}}
