@@ -28,6 +28,20 @@ void weir__cell_before_turn(struct engine_task *t)
 	u->durable = atomic_load_explicit(&x->durable, memory_order_relaxed);
 }
 
+/* What the sinks of the task hold. The cell looks once an interval; output that grows faster does not wait for that. */
+static void note_held(struct weir_engine *e, struct cell_task *ct, const struct weir_unit *u)
+{
+	uint64_t was = atomic_load_explicit(&ct->held, memory_order_relaxed), held = 0;
+
+	for (uint32_t i = 0; i < u->task.node_count; i++)
+		held += u->task.node[i].held;
+	if (held == was)
+		return;
+	atomic_store_explicit(&ct->held, held, memory_order_relaxed);
+	if (held / e->cell->held_step > was / e->cell->held_step)
+		weir__cell_wake(e);
+}
+
 void weir__cell_after_turn(struct engine_task *t)
 {
 	struct engine_cell *x = t->engine->cell;
@@ -37,13 +51,8 @@ void weir__cell_after_turn(struct engine_task *t)
 	if (u->source)
 		atomic_store_explicit(&x->task[t->index].rows, u->source->rows,
 				      memory_order_relaxed);
-	if (x->task[t->index].sinks) {
-		uint64_t held = 0;
-
-		for (uint32_t i = 0; i < u->task.node_count; i++)
-			held += u->task.node[i].held;
-		atomic_store_explicit(&x->task[t->index].held, held, memory_order_relaxed);
-	}
+	if (x->task[t->index].sinks)
+		note_held(t->engine, &x->task[t->index], u);
 	if (u->phase != WEIR_FREEZE_READY)
 		return;
 	r = &x->task[t->index].report;
@@ -70,6 +79,7 @@ static void *sink_main(void *arg)
 	struct cell_sink_thread *s = arg;
 	struct engine_cell *x = s->cell;
 
+	pthread_setname_np(pthread_self(), "weir-sink");
 	pthread_mutex_lock(&x->lock);
 	while (!x->quit) {
 		if (s->state != SINK_TODO) {
@@ -193,36 +203,33 @@ static struct weir_cell_now now_of(struct weir_engine *e)
 }
 
 /* With the lock; gives it away while it waits for something to happen. */
-static void wait_for_news(struct weir_engine *e, uint64_t now)
+static void wait_for_news(struct weir_engine *e)
 {
 	struct engine_cell *x = e->cell;
-	uint64_t wait = WAIT_MAX_NS;
-	struct timespec ts;
-	int64_t until;
+	uint64_t now = weir_mono_ns(), until = now + WAIT_MAX_NS;
 
-	if (x->inbox)
+	if (x->inbox || x->woken)
 		return;
 	for (uint32_t i = 0; i < x->cell.sink_count; i++)
 		if (x->sink[i].state == SINK_DONE)
 			return;
-	if (x->cell.next_ns)
-		wait = x->cell.next_ns > now ? WEIR_MIN(wait, x->cell.next_ns - now) : 0;
 	if (sinks_waiting(x))
-		wait = WEIR_MIN(wait, (uint64_t)(10 * WEIR_NS_PER_MS)); /* a retry may be due */
-	if (wait == 0 || atomic_load(&e->stop) == 2)
-		return;
-	until = weir_wall_ns() + (int64_t)wait;
-	ts = (struct timespec){.tv_sec = until / WEIR_NS_PER_S, .tv_nsec = until % WEIR_NS_PER_S};
-	pthread_cond_timedwait(&x->cond, &x->lock, &ts);
+		until = now + (uint64_t)(10 * WEIR_NS_PER_MS); /* a retry may be due */
+	if (x->cell.next_ns)
+		until = WEIR_MIN(until, x->cell.next_ns);
+	if (until > now && atomic_load(&e->stop) != 2)
+		weir_cond_wait_until(&x->cond, &x->lock, until);
 }
 
 static int one_round(struct weir_engine *e, struct weir_err *err)
 {
 	struct engine_cell *x = e->cell;
-	struct weir_cell_now now = now_of(e);
+	struct weir_cell_now now;
 	bool news;
 	int r;
 
+	x->woken = false; /* before now_of(): what comes behind it wakes once more */
+	now = now_of(e);
 	take_inbox(x);
 	r = serve_sinks(x, err);
 	pthread_mutex_unlock(&x->lock);
@@ -246,8 +253,25 @@ static int one_round(struct weir_engine *e, struct weir_err *err)
 	/* What has just become durable or got into a sink is for the next step to see, at once. */
 	if (r == 0 && !x->cell.finished && weir_journal_idle(x->cell.journal) &&
 	    weir_journal_durable(x->cell.journal) == x->cell.durable)
-		wait_for_news(e, now.mono_ns);
+		wait_for_news(e);
 	return r < 0 ? r : 0;
+}
+
+/* Stopped while a sink did not take its output. */
+static void say_waiting(struct engine_cell *x)
+{
+	for (uint32_t i = 0; i < x->cell.sink_count; i++) {
+		struct weir_cell_sink_info info;
+		char epochs[16];
+
+		weir_cell_sink_info(&x->cell, i, &info);
+		if (!info.waiting)
+			continue;
+		snprintf(epochs, sizeof(epochs), "%u", info.waiting);
+		weir_log(WEIR_LOG_WARN,
+			 "output is committed and not handed over yet: the next start does it",
+			 "step", x->engine->p->step[info.step].name, "epochs", epochs, NULL);
+	}
 }
 
 static void *cell_main(void *arg)
@@ -263,6 +287,8 @@ static void *cell_main(void *arg)
 		r = one_round(e, &err);
 	publish(x);
 	pthread_mutex_unlock(&x->lock);
+	if (x->cell.finished)
+		say_waiting(x);
 	if (r < 0)
 		weir__engine_fail(e, &err); /* I35: nothing is acknowledged after this */
 	weir__engine_cell_ended(e, r == 0 && x->cell.finished);
@@ -346,7 +372,7 @@ int weir__cell_open_journal(struct weir_engine *e, struct weir_err *err)
 	x->engine = e;
 	x->cells_mem = &weir_heap_mem;
 	pthread_mutex_init(&x->lock, NULL);
-	pthread_cond_init(&x->cond, NULL);
+	weir_cond_init(&x->cond);
 	r = open_journal(e, x, err);
 	if (r < 0)
 		return r;
@@ -357,6 +383,13 @@ int weir__cell_open_journal(struct weir_engine *e, struct weir_err *err)
 	r = weir_cell_recall(x->journal, head, keep_parallelism, &q, err);
 	x->continued = r > 0;
 	return r < 0 ? r : 0;
+}
+
+/* Small enough that all sinks together have not much more than an epoch when one of them says so. */
+static uint64_t held_step(const struct engine_cell *x)
+{
+	return WEIR_MAX(x->cell.opt.epoch_bytes / 4 / WEIR_MAX(x->cell.sink_count, 1u),
+			(uint64_t)1);
 }
 
 int weir__cell_open_state(struct weir_engine *e, struct weir_err *err)
@@ -389,6 +422,8 @@ int weir__cell_open_state(struct weir_engine *e, struct weir_err *err)
 		return r;
 	x->had_ended = x->cell.ended;
 	x->fence = weir_journal_fence(x->journal);
+	x->held_step = held_step(x);
+	snprintf(x->disk_text, sizeof(x->disk_text), "%s", x->disk.ops->describe(x->disk.ctx));
 	x->sink_shown =
 		weir_region_array(&e->region, struct weir_cell_sink_info, x->cell.sink_count);
 	publish(x);
@@ -421,6 +456,7 @@ int weir__cell_start(struct weir_engine *e, struct weir_err *err)
 void weir__cell_wake(struct weir_engine *e)
 {
 	pthread_mutex_lock(&e->cell->lock);
+	e->cell->woken = true;
 	pthread_cond_signal(&e->cell->cond);
 	pthread_mutex_unlock(&e->cell->lock);
 }
@@ -436,8 +472,10 @@ void weir__cell_close(struct weir_engine *e)
 	for (uint32_t i = 0; i < x->sink_threads; i++)
 		pthread_cond_signal(&x->sink[i].cond);
 	pthread_mutex_unlock(&x->lock);
-	for (uint32_t i = 0; i < x->sink_threads; i++)
+	for (uint32_t i = 0; i < x->sink_threads; i++) {
 		pthread_join(x->sink[i].thread, NULL);
+		pthread_cond_destroy(&x->sink[i].cond);
+	}
 	for (struct weir_report *r = x->inbox; r; r = r->next)
 		for (uint32_t i = 0; i < r->part_count; i++)
 			weir_out_fini(&r->part[i].out);
