@@ -64,10 +64,9 @@ static int init_node(struct build *b, struct weir_node *n, bool hashed)
 		return weir_aggregate_init(n, &env);
 	case WEIR_STEP_TOP:
 		return weir_top_init(n, &env);
-	case WEIR_STEP_OPERATOR:
-		return a->oper(a->ctx, n, &env);
 	default:
-		weir_panic(__FILE__, __LINE__, "step kind");
+		weir_assert(s->kind == WEIR_STEP_OPERATOR);
+		return a->oper(a->ctx, n, &env);
 	}
 }
 
@@ -149,10 +148,11 @@ static uint32_t chain_outlets(const struct weir_tasks *plan, uint32_t chain)
 
 static struct weir_node *node_of(struct build *b, uint32_t step)
 {
-	for (uint32_t i = 0; i < b->out->step_nodes; i++)
-		if (b->u->task.node[i].step == step)
-			return &b->u->task.node[i];
-	return NULL;
+	uint32_t i = 0;
+
+	while (b->u->task.node[i].step != step)
+		weir_assert(++i < b->out->step_nodes);
+	return &b->u->task.node[i];
 }
 
 static void add_target(struct weir_port *p, struct weir_node *n)

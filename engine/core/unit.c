@@ -133,8 +133,6 @@ static int one_batch(struct weir_unit *u, bool *ret_blocked)
 		return progress;
 	}
 	weir__unit_idle(u);
-	if (u->passed)
-		return progress;
 	if (u->ended) {
 		u->passed = true;
 		u->done = !u->epochs;

@@ -4,6 +4,7 @@
  *
  *   src      position: written whole at each barrier
  *   keys     SLOTS values, one or more tasks: only changed slots are written, all of them after a base round was seen
+ *   tail     behind keys in the same tasks; its part is always the same byte
  *   out      a sink with a cursor, prepare, finish and a position that it reads back
  *   pipe     a sink without a cursor of its own
  *
@@ -30,7 +31,7 @@
 #define TASKS 8
 #define TEXT 65536
 
-enum { SRC, KEYS, OUT, PIPE, STEPS };
+enum { SRC, KEYS, OUT, PIPE, TAIL, STEPS };
 
 /* What stands behind a sink. */
 struct store {
@@ -59,7 +60,7 @@ struct snapshot {
 
 struct played {
 	struct weir_unit unit;
-	struct weir_node node;
+	struct weir_node node[2]; /* of keys: and the step behind it */
 	struct ccase *c;
 	uint32_t step, task, index;
 	uint64_t slot[SLOTS];
@@ -146,9 +147,9 @@ static inline bool case_probed(const char *name)
 static void played_sign(const struct weir_node *n, struct weir_buf *b)
 {
 	const struct played *p = n->op;
-	const char *sign[STEPS] = {"src", p->c->keys_sign, p->c->out_sign, "pipe"};
+	const char *sign[STEPS] = {"src", p->c->keys_sign, p->c->out_sign, "pipe", "tail"};
 
-	weir_buf_str(b, weir_str_c(sign[p->step]));
+	weir_buf_str(b, weir_str_c(sign[n->step]));
 }
 
 static void played_freeze(struct weir_node *n, struct weir_out *o)
@@ -192,6 +193,11 @@ static int played_restore(struct weir_node *n, struct weir_restore *r)
 			p->slot[i] = v;
 	}
 	return 0;
+}
+
+static int tail_restore(struct weir_node *n, struct weir_restore *r)
+{
+	return weir_read_u8(&r->in) == 't' && n->step == TAIL ? 0 : WEIR_E_CORRUPT;
 }
 
 static int played_restored(struct weir_node *n)
@@ -331,15 +337,15 @@ static inline struct ccase *case_new(void)
 static inline void case_pipeline(struct ccase *c)
 {
 	const enum weir_step_kind kind[STEPS] = {WEIR_STEP_SOURCE, WEIR_STEP_OPERATOR,
-						 WEIR_STEP_SINK, WEIR_STEP_SINK};
-	const char *name[STEPS] = {"src", c->keys_name, "out", "pipe"};
-	static uint16_t index[STEPS] = {SRC, KEYS, OUT, PIPE};
+						 WEIR_STEP_SINK, WEIR_STEP_SINK, WEIR_STEP_MAP};
+	const char *name[STEPS] = {"src", c->keys_name, "out", "pipe", "tail"};
+	static uint16_t index[] = {SRC, KEYS, TAIL, OUT, PIPE};
 	uint32_t t = 0;
 
 	memset(&c->p, 0, sizeof(c->p));
 	c->p.step = c->step;
 	c->p.step_count = STEPS;
-	c->tasks = (struct weir_tasks){.chain_count = STEPS,
+	c->tasks = (struct weir_tasks){.chain_count = TAIL,
 				       .chain = c->chain,
 				       .step_parallelism = c->step_parallelism,
 				       .step_chain = c->step_chain,
@@ -348,10 +354,12 @@ static inline void case_pipeline(struct ccase *c)
 		memset(&c->step[i], 0, sizeof(c->step[i]));
 		snprintf(c->step[i].name, sizeof(c->step[i].name), "%s", name[i]);
 		c->step[i].kind = kind[i];
-		c->step_chain[i] = i;
-		c->step_parallelism[i] = i == KEYS ? c->keys_tasks : 1;
-		c->chain[i] = (struct weir_chain){.step_count = 1,
-						  .step = &index[i],
+		c->step_chain[i] = i == TAIL ? KEYS : i;
+		c->step_parallelism[i] = c->step_chain[i] == KEYS ? c->keys_tasks : 1;
+	}
+	for (uint32_t i = 0; i < TAIL; i++) {
+		c->chain[i] = (struct weir_chain){.step_count = i == KEYS ? 2 : 1,
+						  .step = &index[i > KEYS ? i + 1 : i],
 						  .parallelism = c->step_parallelism[i],
 						  .first_task = t};
 		for (uint32_t k = 0; k < c->step_parallelism[i]; k++)
@@ -371,16 +379,20 @@ static inline void case_node(struct ccase *c, uint32_t t)
 	p->index = t;
 	p->step = step;
 	p->task = t - c->chain[step].first_task;
-	p->watermark = p->node.watermark = WEIR_TIME_MIN;
-	p->unit.task.node = &p->node;
-	p->unit.task.node_count = 1;
+	p->watermark = p->node[0].watermark = WEIR_TIME_MIN;
+	p->unit.task.node = p->node;
+	p->unit.task.node_count = step == KEYS ? 2 : 1;
 	p->unit.inlet.watermark = WEIR_TIME_MIN;
-	p->node.task = &p->unit.task;
-	p->node.step = step;
-	p->node.step_name = c->step[step].name;
-	p->node.op = p;
-	p->node.cls = &c->cls[step];
+	p->node[0].task = &p->unit.task;
+	p->node[0].step = step;
+	p->node[0].step_name = c->step[step].name;
+	p->node[0].op = p;
+	p->node[0].cls = &c->cls[step];
 	p->changed[0] = step == SRC;
+	p->node[1] = p->node[0];
+	p->node[1].step = TAIL;
+	p->node[1].step_name = c->step[TAIL].name;
+	p->node[1].cls = &c->cls[TAIL];
 	weir_out_init(&p->rows, &weir_test_mem);
 	c->unit[t] = &p->unit;
 }
@@ -392,7 +404,7 @@ static inline void case_classes(struct ccase *c)
 		if (i == PIPE && c->pipe_unsigned)
 			c->ops[i].sign = NULL;
 		if (i != PIPE)
-			c->ops[i].restore = played_restore;
+			c->ops[i].restore = i == TAIL ? tail_restore : played_restore;
 		if (i == KEYS)
 			c->ops[i].restored = played_restored;
 		c->cls[i] = (struct weir_op_class){.name = "played",
@@ -434,7 +446,7 @@ static inline void case_check_restored(struct ccase *c, uint64_t epoch)
 			e--;
 		assert_memory_equal(p->slot, c->snap[t][e].slot, sizeof(p->slot));
 		if (e)
-			assert_int_equal(p->node.watermark, c->snap[t][e].watermark);
+			assert_int_equal(p->node[0].watermark, c->snap[t][e].watermark);
 		if (p->step == OUT)
 			assert_int_equal(p->said, e ? c->snap[t][e].rows : 0);
 	}
@@ -487,7 +499,7 @@ static inline void case_up(struct ccase *c)
 		struct played *p = &c->played[t];
 
 		p->epoch = p->unit.epoch;
-		p->watermark = p->node.watermark;
+		p->watermark = p->node[0].watermark;
 		p->rows_all = case_rows_at(c, t, c->cell.durable);
 		assert_int_equal(p->epoch, c->cell.open);
 	}
@@ -613,7 +625,12 @@ static inline void case_report(struct ccase *c, struct played *p, bool final)
 	if (p->step >= OUT)
 		played_rows(c, p, &r->part[1].out);
 	else
-		played_freeze(&p->node, &r->part[1].out);
+		played_freeze(&p->node[0], &r->part[1].out);
+	if (p->step == KEYS) {
+		part_of(r, WEIR_PART_NODE, p);
+		r->part[2].step = TAIL;
+		weir_out_u8(&r->part[2].out, 't');
+	}
 	assert_true(p->epoch < EPOCHS);
 	c->snap[p->index][p->epoch].there = true;
 	c->snap[p->index][p->epoch].watermark = p->watermark;

@@ -163,7 +163,7 @@ static void test_base_a_source_that_ended_long_ago_comes_back(void **state)
 	for (uint32_t life = 0; life < 3; life++) {
 		case_again(c);
 		assert_int_equal(case_task(c, SRC)->slot[0], 20);
-		assert_int_equal(case_task(c, SRC)->node.watermark, 20);
+		assert_int_equal(case_task(c, SRC)->node[0].watermark, 20);
 	}
 	/* It ends again, with the same last part. */
 	case_task(c, SRC)->end = true;
@@ -437,7 +437,7 @@ static void test_change_of_the_number_of_tasks(void **state)
 
 			for (uint32_t s = 0; s < SLOTS; s++)
 				assert_int_equal(p->slot[s], s % tasks[i] == k ? want[s] : 0);
-			assert_int_equal(p->node.watermark, lowest);
+			assert_int_equal(p->node[0].watermark, lowest);
 		}
 		/* The rows so far, where the new numbers look for them. */
 		c->snap[c->chain[OUT].first_task][c->cell.durable].there = true;
@@ -585,7 +585,7 @@ static void test_damage_of_a_bundle_never_crashes(void **state)
 	for (size_t n = 0; n < b.n; n++)
 		try_damaged(c, b.p, n, epoch, &ok);
 	/* A prefix that ends between two parts cannot be told; the journal's own length and checksums do that. */
-	assert_in_range(ok, 1, 9);
+	assert_in_range(ok, 1, 10);
 	for (uint32_t i = 0; i < 3000; i++) {
 		uint8_t *copy = malloc(b.n);
 
@@ -597,7 +597,7 @@ static void test_damage_of_a_bundle_never_crashes(void **state)
 		free(copy);
 	}
 	/* One in the middle. */
-	put_bundle(c, b.p, b.n / 3, epoch);
+	put_bundle(c, b.p, 20, epoch);
 	append_bundle(c, b.p, b.n, epoch + 1);
 	assert_int_equal(case_try_up(c), WEIR_E_CORRUPT);
 	free(b.p);
