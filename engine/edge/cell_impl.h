@@ -42,6 +42,7 @@ struct engine_cell {
 
 	/* for the workers */
 	_Atomic uint64_t barrier, round, durable;
+	uint64_t held_step; /* the cell is told each time so many bytes more are held; fixed */
 	_Atomic size_t touch_bytes;
 	_Atomic bool hold;
 	_Atomic bool stop;
@@ -50,11 +51,13 @@ struct engine_cell {
 	pthread_cond_t cond;
 	struct weir_report *inbox;
 	bool quit;
+	bool woken; /* the cell has to look now: a stop, a large epoch */
 	bool turned_away; /* a worker has a report and its last one is still here */
 	struct weir_cell shown; /* public fields, for statistics */
 	struct weir_journal_stats journal_shown;
 	struct weir_cell_sink_info *sink_shown;
 	uint64_t fence;
+	char disk_text[192]; /* does not change */
 };
 
 #endif

@@ -21,3 +21,21 @@ int64_t weir_wall_ns(void)
 {
 	return clock_ns(CLOCK_REALTIME);
 }
+
+void weir_cond_init(pthread_cond_t *c)
+{
+	pthread_condattr_t attr;
+
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(c, &attr);
+	pthread_condattr_destroy(&attr);
+}
+
+int weir_cond_wait_until(pthread_cond_t *c, pthread_mutex_t *lock, uint64_t mono_ns)
+{
+	struct timespec ts = {.tv_sec = (time_t)(mono_ns / WEIR_NS_PER_S),
+			      .tv_nsec = (long)(mono_ns % WEIR_NS_PER_S)};
+
+	return pthread_cond_timedwait(c, lock, &ts);
+}

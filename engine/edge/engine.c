@@ -367,7 +367,7 @@ int weir_engine_open(const struct weir_pipeline *keep_p, const struct weir_engin
 	e->p = keep_p;
 	e->opt = *opt;
 	pthread_mutex_init(&e->lock, NULL);
-	pthread_cond_init(&e->ended, NULL);
+	weir_cond_init(&e->ended);
 	weir_region_init(&e->region, &weir_heap_mem);
 	atomic_store(&e->tap_want, UINT32_MAX);
 	r = open_all(e, err);
@@ -448,12 +448,11 @@ int weir_engine_wait(struct weir_engine *e, int64_t timeout_ns, struct weir_err 
 	if (timeout_ns < 0) {
 		while (!e->ended_ns)
 			pthread_cond_wait(&e->ended, &e->lock);
-	} else if (!e->ended_ns) {
-		int64_t until = weir_wall_ns() + timeout_ns;
-		struct timespec ts = {.tv_sec = until / WEIR_NS_PER_S,
-				      .tv_nsec = until % WEIR_NS_PER_S};
+	} else {
+		uint64_t until = weir_mono_ns() + (uint64_t)timeout_ns;
 
-		pthread_cond_timedwait(&e->ended, &e->lock, &ts);
+		while (!e->ended_ns && weir_cond_wait_until(&e->ended, &e->lock, until) == 0)
+			;
 	}
 	if (!e->ended_ns) {
 		r = 1;

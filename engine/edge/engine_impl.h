@@ -104,5 +104,9 @@ void weir__engine_fail(struct weir_engine *e, const struct weir_err *err);
 /* clock.c */
 uint64_t weir_mono_ns(void);
 int64_t weir_wall_ns(void);
+/* A condition whose waits end by the monotonic clock: the wall clock may be set back by hours. */
+void weir_cond_init(pthread_cond_t *c);
+/* 0: woken (perhaps for nothing), ETIMEDOUT. */
+int weir_cond_wait_until(pthread_cond_t *c, pthread_mutex_t *lock, uint64_t mono_ns);
 
 #endif

@@ -54,7 +54,7 @@ void weir_epochs_json(struct weir_buf *b, struct weir_engine *e)
 	weir_buf_lit(b, "{\"kept\":true");
 	key_str(b, "state", e->p->state.dir);
 	key_str(b, "guarantee", weir_guarantee_name(e->p->state.guarantee));
-	key_str(b, "disk", x->disk.ops->describe(x->disk.ctx));
+	key_str(b, "disk", x->disk_text);
 	key_u64(b, "fence", x->fence);
 	key_u64(b, "open", c->open);
 	key_u64(b, "aligned", c->aligned);

@@ -131,6 +131,16 @@ static void account(struct engine_task *t, uint64_t from, uint64_t to, int progr
 	mark_blocked(t, to);
 }
 
+/* When the task wants its next turn, unless something else gives it one before: room in a ring, or the cell. */
+static void note_wait(const struct weir_unit *u, uint64_t *until)
+{
+	bool waits = u->blocked || u->hold || u->passed;
+
+	if (u->wait_until_ns && (!waits || u->task.retry_ns) &&
+	    (*until == 0 || u->wait_until_ns < *until))
+		*until = u->wait_until_ns;
+}
+
 /* Progress of one pass over all tasks; <0 after a failure. *ret_live: tasks not done. */
 static int pass(struct engine_worker *w, uint32_t *ret_live, uint64_t *ret_wait_until)
 {
@@ -158,8 +168,12 @@ static int pass(struct engine_worker *w, uint32_t *ret_live, uint64_t *ret_wait_
 		if (e->epochs)
 			weir__cell_before_turn(t);
 		r = weir_unit_turn(u, TURN_BATCHES);
-		if (e->epochs && r >= 0)
+		if (e->epochs && r >= 0) {
+			/* First: the cell may end the pipeline as soon as it has the report. */
+			if (u->phase == WEIR_FREEZE_READY)
+				copy_counters(t);
 			weir__cell_after_turn(t);
+		}
 		now = weir_mono_ns();
 		account(t, from, now, r);
 		t->turns++;
@@ -171,9 +185,7 @@ static int pass(struct engine_worker *w, uint32_t *ret_live, uint64_t *ret_wait_
 			wake_others(t, w->index);
 		if (u->task.retry_ns)
 			u->wait_until_ns = now + u->task.retry_ns;
-		if (u->wait_until_ns && (!u->blocked || u->task.retry_ns) &&
-		    (*ret_wait_until == 0 || u->wait_until_ns < *ret_wait_until))
-			*ret_wait_until = u->wait_until_ns;
+		note_wait(u, ret_wait_until);
 		if (u->done)
 			copy_counters(t);
 		total += r;
