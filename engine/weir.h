@@ -217,25 +217,39 @@ struct weir_operator {
 
 struct weir_handle;
 
+/*
+ * A pipeline keeps its state in a directory (`state` in the file, `.weir/PIPELINE` beside it by default): however a run
+ * ended, the next open of the same file goes on where the last commit was, and what sinks have got neither
+ * is lost nor comes twice (`guarantee` in the file, `weir explain`). A directory serves one handle at a time, in all
+ * processes of the machine; a program may open many pipelines at once. With `guarantee: none` there is no directory.
+ */
+
+/* What is 0 is as the file says. */
 struct weir_run_options {
 	uint32_t size; /* sizeof(struct weir_run_options) */
 	uint32_t workers; /* 0: as the file says */
-	int fresh; /* sinks replace earlier results */
+	int fresh; /* start over: the state directory is emptied, sinks replace earlier results */
 	int no_huge, no_pin;
+	const char *state; /* state directory, from the working directory; NULL: the file's */
 };
 
-/* Loads and checks a pipeline file and opens everything it needs. NULL with a text in err (several
- * lines when the file has several mistakes). opt may be NULL. */
+/* Loads and checks a pipeline file, opens everything it needs, and takes back the state of an earlier run. NULL with a
+ * text in err (several lines when the file has several mistakes). opt may be NULL; its texts are copied. */
 struct weir_handle *weir_pipeline_open(const char *file, const struct weir_run_options *opt,
 				       char *err, size_t err_cap);
-/* Starts the workers. 0, or -1 with err. */
+/* Starts the threads. 0, or -1 with err: then only close. A pipeline whose input had ended in an earlier run ends at
+ * once. */
 int weir_pipeline_start(struct weir_handle *h, char *err, size_t err_cap);
-/* Input ends, what is on the way is finished; now: at once. From any thread. */
+/* With a state directory: input stops, one more epoch is committed, and the next run goes on there. With `guarantee:
+ * none`: input ends, what is on the way is finished. now: at once; the next run goes on from the last commit. From any
+ * thread, also before the start. */
 void weir_pipeline_stop(struct weir_handle *h, int now);
-/* Waits up to timeout_ms (-1: for ever). 1: still running, 0: all is processed, -1: failed, err says why. */
+/* Waits up to timeout_ms (-1: for ever). 1: still running; 0: all is processed, or it stopped as asked with everything
+ * committed; -1: failed, or stopped at once, err says why. */
 int weir_pipeline_wait(struct weir_handle *h, int timeout_ms, char *err, size_t err_cap);
 /* Records that came from sources and went to sinks so far. */
 void weir_pipeline_counts(struct weir_handle *h, uint64_t *ret_in, uint64_t *ret_out);
+/* Stops at once what still runs. A sink that waits for its receiver may take a second. h may be NULL. */
 void weir_pipeline_close(struct weir_handle *h);
 const char *weir_version(void);
 

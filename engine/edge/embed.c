@@ -35,10 +35,25 @@ static void set_diags(char *err, size_t cap, const char *file, const struct weir
 	}
 }
 
+/* Programs that were built with an older header hand over a shorter structure: what it does not have is 0. */
+static struct weir_run_options options_of(const struct weir_run_options *opt)
+{
+	struct weir_run_options o = {0};
+
+	if (opt)
+		memcpy(&o, opt, WEIR_MIN((size_t)opt->size, sizeof(o)));
+	return o;
+}
+
 WEIR_API struct weir_handle *
 weir_pipeline_open(const char *file, const struct weir_run_options *opt, char *err, size_t err_cap)
 {
-	struct weir_engine_options eo = {.regex = weir_regex_pcre2()};
+	const struct weir_run_options o = options_of(opt);
+	struct weir_engine_options eo = {.regex = weir_regex_pcre2(),
+					 .workers = o.workers,
+					 .fresh = o.fresh,
+					 .no_huge = o.no_huge,
+					 .no_pin = o.no_pin};
 	struct weir_handle *h = calloc(1, sizeof(*h));
 	struct weir_err e = {0};
 	struct weir_diags diags;
@@ -49,14 +64,10 @@ weir_pipeline_open(const char *file, const struct weir_run_options *opt, char *e
 		set_text(err, err_cap, "out of memory");
 		return NULL;
 	}
-	if (opt && opt->size >= sizeof(*opt)) {
-		eo.workers = opt->workers;
-		eo.fresh = opt->fresh;
-		eo.no_huge = opt->no_huge;
-		eo.no_pin = opt->no_pin;
-	}
 	weir_region_init(&h->region, &weir_heap_mem);
 	r = weir_pipeline_load(file, weir_build_ops(), &h->region, &h->p, &diags, &e);
+	if (r == 0 && o.state)
+		h->p->state.dir = weir_region_strdup(&h->region, weir_str_c(o.state));
 	if (r == 0)
 		r = weir_engine_open(h->p, &eo, &h->e, &e);
 	else if (r == WEIR_E_CONFIG)

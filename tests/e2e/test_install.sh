@@ -44,7 +44,7 @@ cat >"$dir/app.c" <<'X'
 
 int main(int argc, char **argv)
 {
-	struct weir_run_options opt = {sizeof(opt), 2, 1, 0, 1};
+	struct weir_run_options opt = {.size = sizeof(opt), .workers = 2, .fresh = 1, .no_pin = 1};
 	unsigned long long in, out;
 	uint64_t records_in, records_out;
 	char err[4096] = "";
