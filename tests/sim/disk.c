@@ -6,8 +6,6 @@
 
 #include "tests/sim/moment.h"
 
-#define PLENTY (UINT64_C(1) << 40)
-
 struct sim_buffer {
 	struct sim_buffer *next;
 	void *p;
@@ -15,7 +13,7 @@ struct sim_buffer {
 
 /* ---- files ---- */
 
-static struct sim_file *find(const struct sim_disk *d, const char *name)
+struct sim_file *sim_disk_find(const struct sim_disk *d, const char *name)
 {
 	for (uint32_t i = 0; i < d->file_count; i++)
 		if (d->file[i]->there && strcmp(d->file[i]->name, name) == 0)
@@ -25,7 +23,7 @@ static struct sim_file *find(const struct sim_disk *d, const char *name)
 	return NULL;
 }
 
-static int slot_of(const struct sim_disk *d, const struct sim_file *f)
+int sim_disk_slot(const struct sim_disk *d, const struct sim_file *f)
 {
 	for (uint32_t i = 0; i < d->file_count; i++)
 		if (d->file[i] == f)
@@ -82,8 +80,8 @@ static bool is_full(struct sim_disk *d)
 	return full;
 }
 
-static int disk_list(void *ctx, void (*fn)(void *fn_ctx, const char *name, uint64_t bytes),
-		     void *fn_ctx)
+int sim_disk_list(void *ctx, void (*fn)(void *fn_ctx, const char *name, uint64_t bytes),
+		  void *fn_ctx)
 {
 	struct sim_disk *d = ctx;
 
@@ -99,13 +97,13 @@ static int handle_of(struct sim_disk *d, struct sim_file *f)
 	sim_check(d->s, ++d->handles <= WEIR_DISK_FILES_MAX, "L5", "more than %d open files",
 		  WEIR_DISK_FILES_MAX);
 	f->open++;
-	return slot_of(d, f);
+	return sim_disk_slot(d, f);
 }
 
 static int disk_open(void *ctx, const char *name, uint64_t bytes)
 {
 	struct sim_disk *d = ctx;
-	struct sim_file *f = find(d, name);
+	struct sim_file *f = sim_disk_find(d, name);
 
 	if (bytes) {
 		sim_moment(d->s, SIM_AT_DISK);
@@ -286,12 +284,12 @@ static uint32_t disk_poll(void *ctx, uint64_t wait_ns, struct weir_disk_done *re
 static int disk_rename(void *ctx, const char *from, const char *to)
 {
 	struct sim_disk *d = ctx;
-	struct sim_file *f = find(d, from);
+	struct sim_file *f = sim_disk_find(d, from);
 
 	sim_moment(d->s, SIM_AT_DISK);
 	if (!f)
 		return -ENOENT;
-	if (find(d, to))
+	if (sim_disk_find(d, to))
 		return -EEXIST;
 	snprintf(f->name, sizeof(f->name), "%s", to);
 	sim_trace(d->s, SIM_EV_RENAME, f->id, 0, 0);
@@ -303,7 +301,7 @@ static int disk_rename(void *ctx, const char *from, const char *to)
 static int disk_unlink(void *ctx, const char *name)
 {
 	struct sim_disk *d = ctx;
-	struct sim_file *f = find(d, name);
+	struct sim_file *f = sim_disk_find(d, name);
 
 	sim_moment(d->s, SIM_AT_DISK);
 	if (!f)
@@ -318,7 +316,7 @@ static int disk_unlink(void *ctx, const char *name)
 
 /* ---- memory ---- */
 
-static void *disk_buffer(void *ctx, size_t n)
+void *sim_disk_buffer(void *ctx, size_t n)
 {
 	struct sim_disk *d = ctx;
 	struct sim_buffer *b = sim_alloc(sizeof(*b));
@@ -332,7 +330,7 @@ static void *disk_buffer(void *ctx, size_t n)
 	return b->p;
 }
 
-static void disk_buffer_free(void *ctx, void *p, size_t n)
+void sim_disk_buffer_free(void *ctx, void *p, size_t n)
 {
 	struct sim_disk *d = ctx;
 
@@ -351,17 +349,17 @@ static void disk_buffer_free(void *ctx, void *p, size_t n)
 
 static uint64_t disk_space(void *ctx)
 {
-	return is_full(ctx) ? 65536 : PLENTY;
+	return is_full(ctx) ? 65536 : SIM_DISK_PLENTY;
 }
 
-static const char *disk_describe(void *ctx)
+const char *sim_disk_describe(void *ctx)
 {
 	(void)ctx;
 	return "simulated";
 }
 
 static const struct weir_disk_ops ops = {
-	.list = disk_list,
+	.list = sim_disk_list,
 	.open = disk_open,
 	.close = disk_close,
 	.read = disk_read,
@@ -369,109 +367,15 @@ static const struct weir_disk_ops ops = {
 	.poll = disk_poll,
 	.rename = disk_rename,
 	.unlink = disk_unlink,
-	.buffer = disk_buffer,
-	.buffer_free = disk_buffer_free,
+	.buffer = sim_disk_buffer,
+	.buffer_free = sim_disk_buffer_free,
 	.space = disk_space,
-	.describe = disk_describe,
+	.describe = sim_disk_describe,
 };
 
 struct weir_disk sim_disk_of(struct sim_disk *d)
 {
 	return (struct weir_disk){.ops = &ops, .ctx = d};
-}
-
-/* ---- a look from outside ---- */
-
-static int view_open(void *ctx, const char *name, uint64_t bytes)
-{
-	struct sim_disk *d = ctx;
-	struct sim_file *f = find(d, name);
-
-	if (bytes)
-		return -EROFS;
-	return f ? slot_of(d, f) : -ENOENT;
-}
-
-static void view_close(void *ctx, int file)
-{
-	(void)ctx;
-	(void)file;
-}
-
-static int view_read(void *ctx, int file, uint64_t offset, void *buf, size_t n)
-{
-	struct sim_disk *d = ctx;
-	const struct sim_file *f = d->file[file];
-
-	if (offset > f->bytes || n > f->bytes - offset)
-		return -EIO;
-	memcpy(buf, f->image + offset, n);
-	if (d->view_truth)
-		sim_disk_truth(d, f, offset, buf, n);
-	return 0;
-}
-
-static void view_write(void *ctx, int file, uint64_t offset, const void *buf, size_t n,
-		       uint64_t token)
-{
-	struct sim_disk *d = ctx;
-
-	(void)file;
-	(void)offset;
-	(void)buf;
-	(void)n;
-	(void)token;
-	sim_fail(d->s, "I33", "a journal opened for reading only writes");
-}
-
-static uint32_t view_poll(void *ctx, uint64_t wait_ns, struct weir_disk_done *ret, uint32_t cap)
-{
-	(void)ctx;
-	(void)wait_ns;
-	(void)ret;
-	(void)cap;
-	return 0;
-}
-
-static int view_rename(void *ctx, const char *from, const char *to)
-{
-	(void)ctx;
-	(void)from;
-	(void)to;
-	return -EROFS;
-}
-
-static int view_unlink(void *ctx, const char *name)
-{
-	(void)ctx;
-	(void)name;
-	return -EROFS;
-}
-
-static uint64_t view_space(void *ctx)
-{
-	(void)ctx;
-	return PLENTY;
-}
-
-static const struct weir_disk_ops view_ops = {
-	.list = disk_list,
-	.open = view_open,
-	.close = view_close,
-	.read = view_read,
-	.write = view_write,
-	.poll = view_poll,
-	.rename = view_rename,
-	.unlink = view_unlink,
-	.buffer = disk_buffer,
-	.buffer_free = disk_buffer_free,
-	.space = view_space,
-	.describe = disk_describe,
-};
-
-struct weir_disk sim_disk_view(struct sim_disk *d)
-{
-	return (struct weir_disk){.ops = &view_ops, .ctx = d};
 }
 
 /* ---- life ---- */

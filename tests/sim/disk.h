@@ -109,4 +109,14 @@ void sim_disk_truth(const struct sim_disk *d, const struct sim_file *f, uint64_t
 		    size_t n);
 void sim_disk_forget_file(struct sim_disk *d, const struct sim_file *f);
 
+/* disk.c: what both of its interfaces use. */
+#define SIM_DISK_PLENTY (UINT64_C(1) << 40)
+struct sim_file *sim_disk_find(const struct sim_disk *d, const char *name);
+int sim_disk_slot(const struct sim_disk *d, const struct sim_file *f);
+int sim_disk_list(void *ctx, void (*fn)(void *fn_ctx, const char *name, uint64_t bytes),
+		  void *fn_ctx);
+void *sim_disk_buffer(void *ctx, size_t n);
+void sim_disk_buffer_free(void *ctx, void *p, size_t n);
+const char *sim_disk_describe(void *ctx);
+
 #endif
