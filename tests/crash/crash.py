@@ -70,8 +70,7 @@ class Campaign:
         time.sleep(min(self.rng.expovariate(1 / 0.3), 1.5))
         return True
 
-    def kill_watch(self, folder, mask):
-        skip = self.rng.randrange(4)
+    def kill_watch(self, folder, mask, skip, seconds):
         watch = rig.Watch(folder, mask)
         try:
             hit = []
@@ -79,18 +78,18 @@ class Campaign:
             def seen():
                 hit.extend(watch.names())
                 return len(hit) > skip
-            return self.wait_for(seen)
+            return self.wait_for(seen, seconds)
         finally:
             watch.close()
 
     def kill_sink(self):
         folder = os.path.join(self.case.out, self.rng.choice(("all", "copy", "windows", "spans")))
         mask = self.rng.choice((rig.Watch.MADE, rig.Watch.MOVED, rig.Watch.MADE | rig.Watch.MOVED | rig.Watch.GONE))
-        return os.path.isdir(folder) and self.kill_watch(folder, mask)
+        return os.path.isdir(folder) and self.kill_watch(folder, mask, self.rng.randrange(4), 1.5)
 
     def kill_journal(self):
         mask = self.rng.choice((rig.Watch.MADE, rig.Watch.MOVED, rig.Watch.GONE))
-        return os.path.isdir(self.case.state) and self.kill_watch(self.case.state, mask)
+        return os.path.isdir(self.case.state) and self.kill_watch(self.case.state, mask, 0, 3)
 
     def kill_base(self):
         rounds = []

@@ -27,12 +27,12 @@ MIB = 1 << 20
 
 # operation, error, path, after how many calls at most
 RULES = (
-    ("pwrite", "EIO", "/state/journal-", 120), ("pwrite", "EIO", "/state/commits", 60), ("pwrite", "EIO", "/state/superblock", 6),
-    ("pwrite", "ENOSPC", "/state/journal-", 120), ("pwrite", "SHORT", "/state/journal-", 120),
+    ("pwrite", "EIO", "/state/journal-", 40), ("pwrite", "EIO", "/state/commits", 25), ("pwrite", "EIO", "/state/superblock", 6),
+    ("pwrite", "ENOSPC", "/state/journal-", 40), ("pwrite", "SHORT", "/state/journal-", 40),
     ("fsync", "EIO", "/state", 10), ("fallocate", "ENOSPC", "/state", 4), ("fallocate", "EIO", "/state", 4),
-    ("write", "EIO", "/out/all/", 40), ("write", "ENOSPC", "/out/windows/", 20), ("write", "SHORT", "/out/all/", 40),
-    ("write", "SHORT", "/out/copy/", 20), ("fdatasync", "EIO", "/out/all/", 60), ("fdatasync", "EIO", "/out/spans/", 40),
-    ("fsync", "EIO", "/out/all", 60), ("fsync", "EIO", "/out/windows", 40), ("write", "EIO", "manifest", 20),
+    ("write", "EIO", "/out/all/", 25), ("write", "ENOSPC", "/out/windows/", 20), ("write", "SHORT", "/out/all/", 25),
+    ("write", "SHORT", "/out/copy/", 20), ("fdatasync", "EIO", "/out/all/", 20), ("fdatasync", "EIO", "/out/spans/", 20),
+    ("fsync", "EIO", "/out/all", 40), ("fsync", "EIO", "/out/windows", 30), ("write", "EIO", "manifest", 20),
 )
 SAYS = {"EIO": "Input/output error", "ENOSPC": "No space left on device"}
 
