@@ -40,7 +40,7 @@ static const char usage[] =
 	"  --log-format logfmt|json\n"
 	"  -h, --help\n"
 	"\n"
-	"Exit: 0 the input was processed, 1 the work failed, 2 usage, 3 the file is wrong.\n";
+	"Exit: 0 the input was processed or a signal stopped it well, 1 the work failed, 2 usage, 3 the file is wrong.\n";
 
 struct run {
 	struct weir_engine_options opt;
@@ -335,6 +335,9 @@ int weir_cmd_run(int argc, char **argv)
 	block_signals();
 	weir_region_init(&run.region, &weir_heap_mem);
 	r = weir_cli_load("run", run.file, false, &run.region, &run.p);
+	if (r == 0 && run.state_dir && run.p->state.guarantee == WEIR_GUARANTEE_NONE)
+		r = weir_cli_usage("run", "--state: %s says `guarantee: none` and keeps no state",
+				   run.file);
 	if (r == 0) {
 		if (run.state_dir)
 			run.p->state.dir = run.state_dir;

@@ -12,6 +12,7 @@ results of parallelism 1 are compared with SQL, the others with those to the byt
 import collections
 import csv
 import datetime
+import glob
 import json
 import os
 import random
@@ -105,8 +106,8 @@ def run(weir, text, name, work):
 
 def rows_of(out, columns, decimals=float):
     rows = []
-    for part in sorted(os.listdir(out)):
-        with open(os.path.join(out, part)) as f:
+    for part in sorted(glob.glob(os.path.join(out, "part-*"))):
+        with open(part) as f:
             for line in f:
                 r = json.loads(line, parse_float=decimals)
                 rows.append(tuple(r[c] for c in columns))
