@@ -96,6 +96,7 @@ void sim_disk_settle(struct sim_disk *d); /* completes what is due */
 bool sim_disk_news(const struct sim_disk *d); /* poll() would give something */
 void sim_disk_kill(struct sim_disk *d, bool power); /* the process is gone */
 void sim_disk_rot(struct sim_disk *d); /* something at rest changes */
+void sim_disk_twins(struct sim_disk *d); /* a block goes back to an older unit of the same place */
 bool sim_disk_must_report(const struct sim_disk *d); /* nobody may start on what is there now */
 void sim_disk_heal(struct sim_disk *d);
 bool sim_disk_hurt(const struct sim_disk *d);

@@ -249,8 +249,6 @@ void sim_disk_rot(struct sim_disk *d)
 		scratch(d, super_of(d));
 		return;
 	}
-	if (sim_fault_pick(d->s, SIM_ROT, 3) == 0 && go_back(d, has_twin))
-		return;
 	if (sim_fault_pick(d->s, SIM_ROT, 4) == 0 && go_back(d, has_old))
 		return;
 	f = d->file[sim_fault_pick(d->s, SIM_ROT, d->file_count)];
@@ -268,6 +266,22 @@ void sim_disk_rot(struct sim_disk *d)
 	else
 		flip(d, f, block);
 	damaged(d, f, SIM_DAMAGE_ROT);
+}
+
+/* Rare, and the only damage that nothing but the chain of hashes tells: so it gets chances of its own. */
+void sim_disk_twins(struct sim_disk *d)
+{
+	struct sim *s = d->s;
+	bool any = false;
+
+	if (!s->opt.on[SIM_ROT] || s->calm || sim_disk_hurt(d))
+		return;
+	for (uint32_t i = 0; i < d->file_count && !any; i++)
+		for (uint64_t k = 0;
+		     d->file[i]->there && !any && k < d->file[i]->bytes / WEIR_DISK_BLOCK; k++)
+			any = has_twin(d->file[i], k);
+	if (any && sim_fault(s, SIM_ROT, 100000))
+		go_back(d, has_twin);
 }
 
 /* Without two copies that agree nobody knows who the journal is (correctness.md 1.9). */

@@ -164,6 +164,7 @@ static void happen(struct sim *s)
 
 	if (sim_fault(s, SIM_ROT, s->opt.damage_rate * 5))
 		sim_disk_rot(d);
+	sim_disk_twins(d);
 	if (sim_fault(s, SIM_FULL, rate * 2))
 		d->full_until_ns = s->now + sim_fault_pick(s, SIM_FULL, 1000) * WEIR_NS_PER_MS;
 	if (sim_fault(s, SIM_SLOW_DISK, rate * 2))
