@@ -47,7 +47,8 @@ struct weir_sink_ops {
 	int (*prepare)(struct weir_node *n, const struct weir_sink_epoch *e, struct weir_err *err);
 	int (*apply)(struct weir_node *n, const struct weir_sink_epoch *e, struct weir_err *err);
 	int (*cursor)(struct weir_node *n, uint64_t *ret_cursor, struct weir_err *err);
-	/* The last epoch is applied, the pipeline has ended (not merely stopped); may be NULL. */
+	/* The last epoch is applied, the pipeline has ended (not merely stopped). Comes again at each later start;
+	 * may be NULL. */
 	int (*finish)(struct weir_node *n, struct weir_err *err);
 };
 
