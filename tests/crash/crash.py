@@ -25,6 +25,7 @@ import collections
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -191,7 +192,7 @@ class Campaign:
                 p.wait()
                 raise rig.Failed("a second engine was not refused: it ran")
         finally:
-            os.rmdir(other) if not os.listdir(other) else None
+            shutil.rmtree(other)
             if frozen:
                 case.process.send_signal(signal.SIGCONT)
         if case.process.poll() is not None:
