@@ -34,7 +34,7 @@ static const struct weir_opt state_opt[] = {
 	WEIR_OPTION("epoch_size", WEIR_OPT_SIZE, SPEC, epoch_bytes, .min = EPOCH_BYTES_MIN,
 		    .max = EPOCH_BYTES_MAX),
 	WEIR_OPTION("in_flight", WEIR_OPT_U32, SPEC, in_flight, .min = 1,
-		    .max = WEIR_EPOCHS_IN_FLIGHT_MAX),
+		    .max = WEIR_EPOCHS_IN_FLIGHT_MAX / 2), /* the cell takes no more */
 	WEIR_OPTION("deadline", WEIR_OPT_DURATION, SPEC, deadline_ns, .min = WEIR_NS_PER_MS,
 		    .max = EPOCH_NS_MAX),
 	WEIR_OPTION("segment_size", WEIR_OPT_SIZE, SPEC, segment_bytes,

@@ -586,7 +586,7 @@ static const struct error_case state_cases[] = {
 	 "  base_size: 4KiB\n" REST,
 	 "2:10: `epoch`: 100us is out of range; allowed are 1ms to 1h0m0s\n"
 	 "3:15: `epoch_size`: 1KiB is out of range; allowed are 64KiB to 1GiB\n"
-	 "4:14: `in_flight`: 0 is out of range; allowed are 1 to 64\n"
+	 "4:14: `in_flight`: 0 is out of range; allowed are 1 to 32\n"
 	 "5:13: `deadline`: 0s is too short; it must be more than 0\n"
 	 "6:17: `segment_size`: 1MiB is out of range; allowed are 4MiB to 4GiB\n"
 	 "7:14: `base_size`: 4KiB is out of range; allowed are 1MiB to 1TiB\n"},
@@ -600,7 +600,7 @@ static const struct error_case state_cases[] = {
 	 "  base_size: 2TiB\n" REST,
 	 "2:10: `epoch`: 2h is out of range; allowed are 1ms to 1h0m0s\n"
 	 "3:15: `epoch_size`: 2GiB is out of range; allowed are 64KiB to 1GiB\n"
-	 "4:14: `in_flight`: 65 is out of range; allowed are 1 to 64\n"
+	 "4:14: `in_flight`: 65 is out of range; allowed are 1 to 32\n"
 	 "5:13: `deadline`: 2h is out of range; allowed are 1ms to 1h0m0s\n"
 	 "6:17: `segment_size`: 5GiB is out of range; allowed are 4MiB to 4GiB\n"
 	 "7:14: `base_size`: 2TiB is out of range; allowed are 1MiB to 1TiB\n"},
