@@ -339,6 +339,7 @@ install: all
 		-e 's|@VERSION@|$(VERSION)|' engine/weir.pc.in >$(DESTDIR)$(LIBDIR)/pkgconfig/weir.pc
 	$(INSTALL) -m 644 $(wildcard docs/man/*.1) $(DESTDIR)$(MANDIR)/man1
 	cp -R examples/. $(DESTDIR)$(DATADIR)/examples
+	rm -rf $(DESTDIR)$(DATADIR)/examples/.weir $(DESTDIR)$(DATADIR)/examples/*/.weir
 	sed -e '/^#/!s|@BINDIR@|$(BINDIR)|' engine/weir-engine@.service.in >$(DESTDIR)$(UNITDIR)/weir-engine@.service
 
 uninstall:

@@ -3,6 +3,7 @@
 # The example behind `make run`: run.sh BUILD
 set -eu
 bin=$1/bin
+# State is kept in examples/.weir/first: without --fresh a second run would say that nothing is left to do.
 "$bin/weir" run --fresh --progress examples/first.yaml
 echo
 # Parts of one step have one header line together: cat makes a whole csv file of them.
