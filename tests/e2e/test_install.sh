@@ -120,10 +120,10 @@ for kind in app app-static; do
 done
 is "its results" "$(lines "$dir/embed" | tr -d ' ')" 92000
 app app endless.yaml drain
-is "stop drains" "$code" 0
+is "stop, with one more epoch" "$code" 0
 app app endless.yaml now
 is "stop now" "$code" 1
-has "stop now is told" "$dir/out" "wait: stopped before everything was processed"
+has "stop now is told" "$dir/out" "wait: stopped before everything was committed"
 printf 'pipeline: bad\nstep: 1\nsteps: {a: {sorce: nexmark}}\n' >"$dir/bad.yaml"
 app app bad.yaml
 is "a wrong file: exit code" "$code" 3
@@ -137,7 +137,7 @@ has "a missing file" "$dir/out" "No such file"
 check "the example operator builds against the installed header" "$cc" -O2 -Wall -Wextra -Werror -fPIC -shared \
 	-DWEIR_INSTALLED -o "$dir/dedup.so" examples/operators/dedup.c $(pc --cflags)
 for n in 1 3; do
-	sed -e "s|^pipeline.*|pipeline: dedup\nparallelism: $n|" -e 's|events: 1000000}}|events: 500000}}\n    parallelism: 1|' -e 's|\.\./build.*/dedup.so|dedup.so|' \
+	sed -e "s|^pipeline.*|pipeline: dedup-$n\nparallelism: $n|" -e 's|events: 1000000}}|events: 500000}}\n    parallelism: 1|' -e 's|\.\./build.*/dedup.so|dedup.so|' \
 		-e "s|\.\./out/dedup|dedup-$n|" examples/dedup.yaml >"$dir/dedup.yaml"
 	ok "the example operator, $n tasks" run "$dir/dedup.yaml"
 	cat "$dir/dedup-$n"/part-* | sort >"$dir/got-$n"
