@@ -46,10 +46,15 @@ int weir_operator_schema(void *ctx, struct weir_step *step, const struct weir_sc
 {
 	const struct weir_operator *op;
 	struct weir_region region;
-	void *lib = dlopen(step->oper.library, RTLD_NOW | RTLD_LOCAL);
+	char path[4096];
+	void *lib;
 	int r;
 
 	(void)ctx;
+	/* A name without a folder is a file here, not one in the system's library folders. */
+	snprintf(path, sizeof(path), "%s%s", strchr(step->oper.library, '/') ? "" : "./",
+		 step->oper.library);
+	lib = dlopen(path, RTLD_NOW | RTLD_LOCAL);
 	if (!lib)
 		return weir_err_set(err, WEIR_E_CONFIG, "cannot load it: %s", dlerror());
 	op = lookup(step, lib, err);
