@@ -38,7 +38,7 @@ static const struct weir_node *node_of(const struct weir_tasks *tasks,
 /* What the parts of a step mean. */
 static struct weir_str sign_of(const struct weir_node *n, struct weir_region *region)
 {
-	char text[16384];
+	char text[60000]; /* a bundle takes texts up to 64 KiB */
 	struct weir_buf b = weir_buf_of(text, sizeof(text));
 	struct weir_str s;
 
