@@ -156,7 +156,7 @@ static int finish(const struct sim_campaign *c, struct sim_tally *t, struct sim_
 	if (t->failed && !c->json)
 		printf("again: weir-sim --seed %llu%s%s\n", (unsigned long long)t->first_failed,
 		       c->pipeline ? " " : "", c->pipeline ? c->pipeline : "");
-	sim_rings_free();
+	sim_mem_free();
 	return t->failed ? 1 : 0;
 }
 
@@ -176,7 +176,7 @@ static int one_plant(const struct sim_campaign *c)
 		sim_plant_set(c->plant);
 		sim_shrink(seed, NULL, &v, stdout);
 	}
-	sim_rings_free();
+	sim_mem_free();
 	return 0;
 }
 

@@ -28,6 +28,7 @@ struct sim_check {
 	uint64_t open, aligned, live_durable, covered, folded;
 	uint64_t flying[WEIR_EPOCHS_IN_FLIGHT_MAX * 2]; /* aligned, not durable */
 	uint32_t flying_count;
+	uint64_t recovered; /* epochs up to this one came back when a recovery was tried out */
 	uint64_t open_since_ns;
 	bool error_told; /* the disk has told an error before the last step */
 	uint64_t covered_reads; /* bytes read back when `covered` last moved */

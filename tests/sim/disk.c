@@ -5,10 +5,14 @@
 #include <stdlib.h>
 
 #include "tests/sim/moment.h"
+#include "tests/sim/pages.h"
 
 struct sim_buffer {
 	struct sim_buffer *next;
-	void *p;
+	uint8_t *p;
+	size_t n;
+	bool reads; /* only reads fill it: used says how far */
+	size_t used;
 };
 
 /* ---- files ---- */
@@ -33,8 +37,8 @@ int sim_disk_slot(const struct sim_disk *d, const struct sim_file *f)
 
 static void file_free(struct sim_file *f)
 {
-	free(f->image);
-	free(f->old);
+	sim_pages_give(f->image, f->bytes);
+	sim_pages_give(f->old, f->bytes);
 	free(f->written);
 	free(f);
 }
@@ -64,8 +68,8 @@ static struct sim_file *create(struct sim_disk *d, const char *name, uint64_t by
 	snprintf(f->name, sizeof(f->name), "%s", name);
 	f->id = ++d->next_id;
 	f->bytes = bytes;
-	f->image = sim_alloc(bytes);
-	f->old = sim_alloc(bytes);
+	f->image = sim_pages_take(bytes);
+	f->old = sim_pages_take(bytes);
 	f->written = sim_alloc(bytes / WEIR_DISK_BLOCK);
 	f->there = true;
 	d->file[at] = f;
@@ -321,13 +325,45 @@ void *sim_disk_buffer(void *ctx, size_t n)
 	struct sim_disk *d = ctx;
 	struct sim_buffer *b = sim_alloc(sizeof(*b));
 
-	b->p = aligned_alloc(WEIR_DISK_BLOCK, WEIR_ALIGN_UP(n, (size_t)WEIR_DISK_BLOCK));
-	if (!b->p)
-		abort();
-	memset(b->p, 0, n);
+	b->p = sim_pages_take(n);
+	b->n = n;
 	b->next = d->buffers;
 	d->buffers = b;
 	return b->p;
+}
+
+static void buffer_end(struct sim_buffer *b)
+{
+	if (b->reads)
+		sim_pages_give_used(b->p, b->n, b->used);
+	else
+		sim_pages_give(b->p, b->n);
+	free(b);
+}
+
+void sim_disk_buffer_for_reads(struct sim_disk *d, const void *p)
+{
+	for (struct sim_buffer *b = d->buffers; b; b = b->next)
+		b->reads |= b->p == p;
+}
+
+void sim_disk_buffer_filled(struct sim_disk *d, const void *p, size_t n)
+{
+	const uint8_t *from = p;
+
+	for (struct sim_buffer *b = d->buffers; b; b = b->next)
+		if (from >= b->p && from < b->p + b->n)
+			b->used = WEIR_MAX(b->used, (size_t)(from - b->p) + n);
+}
+
+static void buffers_free(struct sim_disk *d)
+{
+	while (d->buffers) {
+		struct sim_buffer *b = d->buffers;
+
+		d->buffers = b->next;
+		buffer_end(b);
+	}
 }
 
 void sim_disk_buffer_free(void *ctx, void *p, size_t n)
@@ -340,8 +376,7 @@ void sim_disk_buffer_free(void *ctx, void *p, size_t n)
 			struct sim_buffer *b = *at;
 
 			*at = b->next;
-			free(b->p);
-			free(b);
+			buffer_end(b);
 			return;
 		}
 	sim_fail(d->s, "D2", "a buffer that is none is given back");
@@ -401,26 +436,14 @@ void sim_disk_kill(struct sim_disk *d, bool power)
 	d->way_count = d->done_count = d->handles = 0;
 	for (uint32_t i = 0; i < d->file_count; i++)
 		d->file[i]->open = 0;
-	while (d->buffers) {
-		struct sim_buffer *b = d->buffers;
-
-		d->buffers = b->next;
-		free(b->p);
-		free(b);
-	}
+	buffers_free(d);
 	d->write_failed = d->read_failed = d->full_seen = d->error_told = false;
 	d->reads_bytes = 0;
 }
 
 void sim_disk_free(struct sim_disk *d)
 {
-	while (d->buffers) {
-		struct sim_buffer *b = d->buffers;
-
-		d->buffers = b->next;
-		free(b->p);
-		free(b);
-	}
+	buffers_free(d);
 	for (uint32_t i = 0; i < d->way_count; i++)
 		free(d->way[i].copy);
 	for (uint32_t i = 0; i < d->file_count; i++)

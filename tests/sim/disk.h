@@ -74,6 +74,7 @@ struct sim_disk {
 	uint32_t hurt_count;
 	struct sim_file *lost; /* removed behind the engine's back */
 	size_t hurt_cap;
+	bool twin_seen; /* some block may have an older unit of the same place (sim_disk_twins) */
 	bool view_truth; /* the view shows what should stand there */
 	uint64_t full_until_ns, slow_until_ns;
 	/* of this life: what excuses an error */
@@ -118,6 +119,8 @@ int sim_disk_list(void *ctx, void (*fn)(void *fn_ctx, const char *name, uint64_t
 		  void *fn_ctx);
 void *sim_disk_buffer(void *ctx, size_t n);
 void sim_disk_buffer_free(void *ctx, void *p, size_t n);
+void sim_disk_buffer_for_reads(struct sim_disk *d, const void *p); /* nothing else writes to it */
+void sim_disk_buffer_filled(struct sim_disk *d, const void *p, size_t n);
 const char *sim_disk_describe(void *ctx);
 
 #endif

@@ -60,12 +60,32 @@ static void put_sector(struct sim_disk *d, struct sim_file *f, uint64_t at, cons
 	struct sim_hurt *h = d->hurt_count ? hurt_of(d, f, at / WEIR_DISK_BLOCK) : NULL;
 
 	memcpy(f->image + at, p, SECTOR);
-	f->written[at / WEIR_DISK_BLOCK] = 1;
 	if (!h)
 		return;
 	memcpy(h->truth + at % WEIR_DISK_BLOCK, p, SECTOR);
 	if (memcmp(h->truth, f->image + h->block * WEIR_DISK_BLOCK, WEIR_DISK_BLOCK) == 0)
 		hurt_drop(d, h);
+}
+
+/* Now and before a unit that calls this very place its own: only its lineage tells them apart. */
+static bool has_twin(const struct sim_file *f, uint64_t block)
+{
+	struct weir_jnl_head now, old;
+
+	memcpy(&now, f->image + block * WEIR_DISK_BLOCK, sizeof(now));
+	memcpy(&old, f->old + block * WEIR_DISK_BLOCK, sizeof(old));
+	return f->written[block] && now.magic == WEIR_JNL_MAGIC && old.magic == WEIR_JNL_MAGIC &&
+	       now.offset == old.offset && now.segment == old.segment &&
+	       now.segment < WEIR_JNL_SEGMENT_LAST && memcmp(&now, &old, sizeof(now)) != 0;
+}
+
+/* Whether a block was written, and which ones have twins, is known without looking at all of them. */
+static void note(struct sim_disk *d, struct sim_file *f, uint64_t offset, size_t n)
+{
+	for (uint64_t i = offset / WEIR_DISK_BLOCK; i < (offset + n) / WEIR_DISK_BLOCK; i++) {
+		f->written[i] = 1;
+		d->twin_seen |= has_twin(f, i);
+	}
 }
 
 void sim_disk_put(struct sim_disk *d, const struct sim_write *w, enum sim_write_end end)
@@ -77,6 +97,11 @@ void sim_disk_put(struct sim_disk *d, const struct sim_write *w, enum sim_write_
 	if (end == SIM_WRITE_LOST)
 		return;
 	memcpy(w->file->old + w->offset, w->file->image + w->offset, w->n);
+	if (end == SIM_WRITE_WHOLE && !d->hurt_count) {
+		memcpy(w->file->image + w->offset, w->copy, w->n);
+		note(d, w->file, w->offset, w->n);
+		return;
+	}
 	if (end == SIM_WRITE_PREFIX)
 		upto = weir_prng_below(p, w->n / WEIR_DISK_BLOCK + 1) * SECTORS;
 	if (end == SIM_WRITE_TORN)
@@ -84,6 +109,7 @@ void sim_disk_put(struct sim_disk *d, const struct sim_write *w, enum sim_write_
 	for (uint64_t i = 0; i < upto; i++)
 		if (odds == 8 || weir_prng_chance(p, odds, 8))
 			put_sector(d, w->file, w->offset + i * SECTOR, w->copy + i * SECTOR);
+	note(d, w->file, w->offset, upto * SECTOR);
 }
 
 /* What is written should stand there and does not. */
@@ -197,18 +223,6 @@ static void wipe(struct sim_disk *d, struct sim_file *f, uint64_t block)
 	memset(at, 0, WEIR_DISK_BLOCK);
 }
 
-/* Now and before a unit that calls this very place its own: only its lineage tells them apart. */
-static bool has_twin(const struct sim_file *f, uint64_t block)
-{
-	struct weir_jnl_head now, old;
-
-	memcpy(&now, f->image + block * WEIR_DISK_BLOCK, sizeof(now));
-	memcpy(&old, f->old + block * WEIR_DISK_BLOCK, sizeof(old));
-	return f->written[block] && now.magic == WEIR_JNL_MAGIC && old.magic == WEIR_JNL_MAGIC &&
-	       now.offset == old.offset && now.segment == old.segment &&
-	       now.segment < WEIR_JNL_SEGMENT_LAST && memcmp(&now, &old, sizeof(now)) != 0;
-}
-
 static bool go_back(struct sim_disk *d, bool (*fit)(const struct sim_file *f, uint64_t block))
 {
 	uint32_t from = (uint32_t)sim_fault_pick(d->s, SIM_ROT, d->file_count);
@@ -272,16 +286,10 @@ void sim_disk_rot(struct sim_disk *d)
 void sim_disk_twins(struct sim_disk *d)
 {
 	struct sim *s = d->s;
-	bool any = false;
 
-	if (!s->opt.on[SIM_ROT] || s->calm || sim_disk_hurt(d))
+	if (!d->twin_seen || s->calm || sim_disk_hurt(d) || !sim_fault(s, SIM_ROT, 100000))
 		return;
-	for (uint32_t i = 0; i < d->file_count && !any; i++)
-		for (uint64_t k = 0;
-		     d->file[i]->there && !any && k < d->file[i]->bytes / WEIR_DISK_BLOCK; k++)
-			any = has_twin(d->file[i], k);
-	if (any && sim_fault(s, SIM_ROT, 100000))
-		go_back(d, has_twin);
+	d->twin_seen = go_back(d, has_twin);
 }
 
 /* Without two copies that agree nobody knows who the journal is (correctness.md 1.9). */

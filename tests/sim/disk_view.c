@@ -28,6 +28,7 @@ static int view_read(void *ctx, int file, uint64_t offset, void *buf, size_t n)
 	if (offset > f->bytes || n > f->bytes - offset)
 		return -EIO;
 	memcpy(buf, f->image + offset, n);
+	sim_disk_buffer_filled(d, buf, n);
 	if (d->view_truth)
 		sim_disk_truth(d, f, offset, buf, n);
 	return 0;
@@ -76,6 +77,16 @@ static uint64_t view_space(void *ctx)
 	return SIM_DISK_PLENTY;
 }
 
+/* A journal that only reads puts nothing into them but what it reads. */
+static void *view_buffer(void *ctx, size_t n)
+{
+	struct sim_disk *d = ctx;
+	void *p = sim_disk_buffer(ctx, n);
+
+	sim_disk_buffer_for_reads(d, p);
+	return p;
+}
+
 static const struct weir_disk_ops view_ops = {
 	.list = sim_disk_list,
 	.open = view_open,
@@ -85,7 +96,7 @@ static const struct weir_disk_ops view_ops = {
 	.poll = view_poll,
 	.rename = view_rename,
 	.unlink = view_unlink,
-	.buffer = sim_disk_buffer,
+	.buffer = view_buffer,
 	.buffer_free = sim_disk_buffer_free,
 	.space = view_space,
 	.describe = sim_disk_describe,

@@ -190,6 +190,53 @@ void sim_life_end(struct sim_life *l)
 
 /* ---- work ---- */
 
+#define LOOK_NS ((uint64_t)10 * WEIR_NS_PER_MS)
+
+void sim_life_look(struct sim_life *l)
+{
+	if (l->s->now < l->look_ns)
+		return;
+	l->look_ns = l->s->now + LOOK_NS;
+	l->cell_rung = true;
+	for (uint32_t i = 0; i < l->tasks.task_count; i++)
+		l->task[i].rung = true;
+}
+
+bool sim_life_rung(const struct sim_life *l, uint32_t task)
+{
+	const struct weir_unit *u = &l->unit[task];
+	const struct weir_cell *c = &l->cell;
+	const struct sim_task *k = &l->task[task];
+	uint64_t now = l->s->now;
+
+	if (k->report && k->report_ns <= now)
+		return true;
+	if (u->done || l->rest)
+		return false;
+	if (k->rung || u->barrier_want != c->barrier || u->hold != c->hold ||
+	    u->round_want != c->round || u->touch_bytes != c->touch_bytes ||
+	    u->durable != c->durable)
+		return true;
+	return u->source && !u->hold && !u->passed && !u->blocked && now >= u->wait_until_ns;
+}
+
+bool sim_life_cell_rung(const struct sim_life *l)
+{
+	uint64_t next = l->cell.next_ns;
+
+	return l->cell_rung || (next && l->s->now >= next) || sim_disk_news(l->s->disk);
+}
+
+static void ring(struct sim_life *l, uint32_t task, bool moved)
+{
+	struct sim_task *k = &l->task[task];
+
+	/* A turn behind one that did something may give room in a ring back. */
+	for (uint32_t i = 0; (moved || k->moved) && i < l->tasks.task_count; i++)
+		l->task[i].rung = true;
+	k->rung = k->moved = moved;
+}
+
 int sim_life_turn(struct sim_life *l, uint32_t task, uint32_t batches)
 {
 	struct weir_unit *u = &l->unit[task];
@@ -207,6 +254,7 @@ int sim_life_turn(struct sim_life *l, uint32_t task, uint32_t batches)
 	r = weir_unit_turn(u, batches);
 	if (r < 0)
 		l->err = u->task.err;
+	ring(l, task, r > 0);
 	if (r)
 		sim_trace(l->s, SIM_EV_TURN, task, (uint64_t)r, 0);
 	return r;
@@ -224,6 +272,7 @@ bool sim_life_report(struct sim_life *l, uint32_t task)
 		sim_trace(l->s, SIM_EV_REPORT, task, r->epoch, r->final);
 		t->report = NULL;
 		weir_cell_report(&l->cell, r);
+		l->cell_rung = true;
 		return true;
 	}
 	if (t->report || u->phase != WEIR_FREEZE_READY)
@@ -235,6 +284,7 @@ bool sim_life_report(struct sim_life *l, uint32_t task)
 		t->report = NULL;
 		return false;
 	}
+	t->rung = true;
 	t->report_ns = l->s->now;
 	if (l->s->story && l->s->story->late_report &&
 	    l->s->story->late_report(l->s, task, t->report->epoch))
@@ -258,6 +308,7 @@ int sim_life_step(struct sim_life *l)
 	}
 	if (l->s->user && l->s->user->collect)
 		l->s->user->input = WEIR_MAX(l->s->user->input, now.input_rows);
+	l->cell_rung = false;
 	r = weir_cell_journal(&l->cell, 0, &l->err);
 	if (r == 0)
 		r = weir_cell_step(&l->cell, &now, &l->err);
@@ -293,6 +344,7 @@ int sim_life_sink(struct sim_life *l, uint32_t i)
 	weir_job_run(&j->job);
 	sim_trace(s, SIM_EV_JOB_DONE, i, j->job.kind, (uint64_t)(int64_t)j->job.result);
 	j->busy = false;
+	l->cell_rung = true;
 	r = weir_cell_job_done(&l->cell, i, s->now, &j->job, &l->err);
 	return r < 0 ? r : 1;
 }
@@ -308,6 +360,7 @@ uint64_t sim_life_next(const struct sim_life *l)
 	uint64_t least = 0, now = l->s->now;
 
 	sooner(&least, now, l->cell.next_ns);
+	sooner(&least, now, l->look_ns);
 	for (uint32_t i = 0; i < l->tasks.task_count; i++) {
 		sooner(&least, now, l->task[i].starved_until_ns);
 		if (l->task[i].report)

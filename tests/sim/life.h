@@ -20,6 +20,8 @@ struct sim_mem {
 
 struct sim_task {
 	uint64_t starved_until_ns;
+	bool rung; /* its next turn may find something to do */
+	bool moved; /* its last turn did something */
 	struct weir_report *report; /* the one on its way, or NULL */
 	uint64_t report_ns;
 };
@@ -44,9 +46,13 @@ struct sim_life {
 	struct sim_task *task;
 	struct weir_report *report_mem; /* per task */
 	struct sim_job job[SIM_STORES_MAX];
+	const struct sim_store
+		*store[SIM_STORES_MAX]; /* of the cell's sinks; NULL: not looked up yet */
 	struct weir_journal *journal;
 	struct weir_cell cell;
 	bool cell_open;
+	bool cell_rung; /* its next step may find something to do */
+	uint64_t look_ns; /* everybody gets a turn at this time */
 	bool rest; /* the input had ended before: no task runs any more */
 	struct weir_journal_report found;
 	struct weir_err err;
@@ -61,6 +67,13 @@ void sim_life_end(struct sim_life *l);
 /* Lets go of files the nodes hold (sources of a user's pipeline). */
 void sim_life_close_nodes(struct sim_life *l);
 
+/*
+ * A turn that finds nothing to do changes nothing, so it can be left out: as workers sleep until a bell rings. Bells:
+ * what another task did, the cell's word, the time it asked for; and now and then for everybody without any reason.
+ */
+void sim_life_look(struct sim_life *l);
+bool sim_life_rung(const struct sim_life *l, uint32_t task);
+bool sim_life_cell_rung(const struct sim_life *l);
 /* Work of one task: progress or <0 (err). */
 int sim_life_turn(struct sim_life *l, uint32_t task, uint32_t batches);
 /* Hands a ready report over, maybe later. true: something happened. */

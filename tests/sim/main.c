@@ -7,6 +7,10 @@
 #include "tests/sim/campaign.h"
 #include "tests/sim/story.h"
 
+/* jemalloc keeps what it has: lives take and give back the same megabytes over and over. */
+WEIR_API extern const char *malloc_conf;
+const char *malloc_conf = "narenas:1,dirty_decay_ms:-1,muzzy_decay_ms:-1";
+
 static const char usage[] =
 	"usage: weir-sim [OPTION]... [PIPELINE]\n"
 	"Runs the engine's core in a simulated world of faults, one seed after the other.\n"

@@ -6,6 +6,7 @@
 
 #include "shm/mirror.h"
 #include "tests/sim/mem.h"
+#include "tests/sim/pages.h"
 
 struct sim_mem_block {
 	struct sim_mem_block *prev, *next;
@@ -109,7 +110,7 @@ void sim_ring_give(struct sim_ring *r)
 	r->used = false;
 }
 
-void sim_rings_free(void)
+void sim_mem_free(void)
 {
 	while (rings) {
 		struct sim_ring *r = rings;
@@ -119,4 +120,5 @@ void sim_rings_free(void)
 		free(r->block);
 		free(r);
 	}
+	sim_pages_free();
 }

@@ -19,6 +19,7 @@ struct sim_ring {
 
 struct sim_ring *sim_ring_take(uint64_t capacity, uint64_t reserve);
 void sim_ring_give(struct sim_ring *r);
-void sim_rings_free(void);
+/* What runs keep for one another. */
+void sim_mem_free(void);
 
 #endif

@@ -103,6 +103,6 @@ int sim_campaign_plants(const struct sim_campaign *c)
 	qsort(need, n, sizeof(*need), by_number);
 	printf("%u of %u found, median %llu seeds\n", n - missed, n,
 	       (unsigned long long)need[n / 2]);
-	sim_rings_free();
+	sim_mem_free();
 	return missed ? 1 : 0;
 }

@@ -20,9 +20,7 @@ static int task_turn(struct sim *s, uint32_t t)
 	bool reported;
 	int r;
 
-	if (k->starved_until_ns > s->now)
-		return 0;
-	if (sim_fault(s, SIM_STARVE, s->opt.task_rate)) {
+	if (sim_fault(s, SIM_STARVE, s->opt.task_rate * 3)) {
 		k->starved_until_ns = s->now + sim_fault_pick(s, SIM_STARVE, 300) * WEIR_NS_PER_MS;
 		return 0;
 	}
@@ -95,13 +93,29 @@ static int act(struct sim *s, uint32_t actor, uint32_t tasks)
 	}
 }
 
+/* Who may have something to do. */
+static uint32_t actors(struct sim *s, uint32_t *order)
+{
+	struct sim_life *l = s->life;
+	uint32_t tasks = l->tasks.task_count, n = 0;
+
+	sim_life_look(l);
+	for (uint32_t i = 0; i < tasks; i++)
+		if (l->task[i].starved_until_ns <= s->now && sim_life_rung(l, i))
+			order[n++] = i;
+	/* The cell looks at how large the epoch is whenever it likes. */
+	if (sim_life_cell_rung(l) || (n && weir_prng_chance(&s->prng_schedule, 1, 4)))
+		order[n++] = tasks;
+	order[n++] = tasks + 1;
+	order[n++] = tasks + 2;
+	return n;
+}
+
 int sim_round(struct sim *s)
 {
-	uint32_t order[ACTORS_MAX], tasks = s->life->tasks.task_count, n = tasks + 3;
+	uint32_t order[ACTORS_MAX], tasks = s->life->tasks.task_count, n = actors(s, order);
 	bool progress = false, skipped = false;
 
-	for (uint32_t i = 0; i < n; i++)
-		order[i] = i;
 	for (uint32_t i = 0; i < n && !s->life->cell.finished; i++) {
 		uint32_t k = i + (uint32_t)weir_prng_below(&s->prng_schedule, n - i);
 		uint32_t actor = order[k];

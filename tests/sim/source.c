@@ -108,6 +108,18 @@ static bool emit(struct sim_source *g, struct weir_port *port, uint32_t i)
 	return true;
 }
 
+/* To the next record; a millisecond at least. */
+static uint64_t wait_of(const struct sim_source *g)
+{
+	const struct sim_options *o = &g->s->opt;
+	uint64_t t = g->s->now - SIM_START_NS, at;
+
+	if (g->source.rows >= g->count)
+		return (uint64_t)WEIR_NS_PER_MS;
+	at = (uint64_t)((weir_u128)(g->source.rows + 1) * o->run_ns / g->count) + 1;
+	return WEIR_MAX(at > t ? at - t : 0, (uint64_t)WEIR_NS_PER_MS);
+}
+
 static int source_run(struct weir_node *n)
 {
 	struct sim_source *g = n->op;
@@ -121,7 +133,7 @@ static int source_run(struct weir_node *n)
 	}
 	if (g->source.rows >= g->count)
 		g->source.ended = true;
-	g->source.wait_ns = rows ? 0 : (uint64_t)WEIR_NS_PER_MS;
+	g->source.wait_ns = rows ? 0 : wait_of(g);
 	return rows > 0 || g->source.ended;
 }
 

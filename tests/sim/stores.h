@@ -86,6 +86,7 @@ struct sim_stores {
 
 struct sim_stores *sim_stores_new(struct sim *s);
 void sim_stores_free(struct sim_stores *st);
+struct sim_store *sim_store_find(const struct sim *s, const char *step, uint32_t task);
 /* The store of a sink task; made on first use. */
 struct sim_store *sim_store_of(struct sim *s, const char *step, uint32_t task,
 			       const struct weir_schema *schema);

@@ -156,6 +156,6 @@ int sim_story_run(const struct sim_story *story, bool lines)
 	sim_world_run(&run, &v);
 	if (v.end == SIM_FAILED)
 		printf("FAILED %s: %s\n", v.id, v.text);
-	sim_rings_free();
+	sim_mem_free();
 	return v.end == SIM_FAILED;
 }

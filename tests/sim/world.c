@@ -204,6 +204,7 @@ static void events(struct sim *s, uint64_t *next_event, uint64_t *kill_at, uint6
 	if (s->now >= *stop_at && !s->life->stop) {
 		*stop_at = next_kill(s) + s->opt.kill_every_ns;
 		s->life->stop = sim_fault(s, SIM_STOP, 900000);
+		s->life->cell_rung = true;
 	}
 }
 
