@@ -279,6 +279,8 @@ static void open_due(struct weir_cell *c, const struct weir_cell_now *now)
 	if (own->stopping)
 		own->stop_epoch = c->open + 1;
 	weir__cell_epoch_open(c, now);
+	if (own->missing == 0)
+		c->next_ns = 1; /* all tasks had ended before: nobody will report, so look again at once */
 	c->touch_bytes =
 		(size_t)(WEIR_MAX(TOUCH_MIN, c->last_bundle_bytes) / own->task_count) + 4096;
 }
@@ -292,6 +294,7 @@ static void admission(struct weir_cell *c, const struct weir_cell_now *now)
 	c->space_low = st.space_free < c->opt.space_min;
 	if (c->space_low)
 		weir_probe("cell.space_low");
+	c->closing = own->stopping;
 	c->hold = own->stopping || c->space_low ||
 		  (now->output_bytes >= c->opt.epoch_bytes && !own->aligning && !may_open(c)) ||
 		  now->output_bytes >= c->opt.epoch_bytes * 2;

@@ -92,6 +92,7 @@ struct weir_cell {
 	/* read by the owner after each step */
 	uint64_t barrier; /* sources: the newest epoch whose barrier is due */
 	bool hold; /* sources: emit nothing */
+	bool closing; /* a stop was asked for: the epoch at hand or the next one is the last */
 	bool space_low; /* because the disk is nearly full */
 	uint64_t round; /* tasks: base round to work on; 0: none */
 	size_t touch_bytes; /* per task and epoch */

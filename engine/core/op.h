@@ -163,6 +163,7 @@ struct weir_task {
 	int64_t now_ns; /* wall clock of this turn, given by the edge */
 	uint64_t mono_ns; /* monotonic clock of this turn */
 	uint64_t retry_ns; /* a node waits for the outside: look again after so long; 0: no */
+	bool closing; /* the pipeline stops: what an epoch gives from now on had better be seen */
 	uint64_t epoch; /* the one being frozen; set by the unit before freeze() */
 };
 

@@ -44,7 +44,7 @@ struct engine_cell {
 	_Atomic uint64_t barrier, round, durable;
 	uint64_t held_step; /* the cell is told each time so many bytes more are held; fixed */
 	_Atomic size_t touch_bytes;
-	_Atomic bool hold;
+	_Atomic bool hold, closing;
 	_Atomic bool stop;
 
 	pthread_mutex_t lock; /* the rest */

@@ -23,6 +23,7 @@ void weir__cell_before_turn(struct engine_task *t)
 
 	u->barrier_want = atomic_load_explicit(&x->barrier, memory_order_acquire);
 	u->hold = atomic_load_explicit(&x->hold, memory_order_relaxed);
+	u->task.closing = atomic_load_explicit(&x->closing, memory_order_relaxed);
 	u->round_want = atomic_load_explicit(&x->round, memory_order_relaxed);
 	u->touch_bytes = atomic_load_explicit(&x->touch_bytes, memory_order_relaxed);
 	u->durable = atomic_load_explicit(&x->durable, memory_order_relaxed);
@@ -159,6 +160,7 @@ static bool publish(struct engine_cell *x)
 	atomic_store_explicit(&x->touch_bytes, c->touch_bytes, memory_order_relaxed);
 	atomic_store_explicit(&x->round, c->round, memory_order_relaxed);
 	atomic_store_explicit(&x->hold, c->hold, memory_order_relaxed);
+	atomic_store_explicit(&x->closing, c->closing, memory_order_relaxed);
 	atomic_store_explicit(&x->durable, c->durable, memory_order_relaxed);
 	atomic_store_explicit(&x->barrier, c->barrier, memory_order_release);
 	x->shown = *c;

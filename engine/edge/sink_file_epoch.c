@@ -103,7 +103,7 @@ int weir__file_collect(struct weir_file_sink *o, bool end)
 		return r;
 	if (o->opened_ns == 0)
 		o->opened_ns = now;
-	if (end || o->sum->bytes >= o->spec->part_bytes ||
+	if (end || o->task->closing || o->sum->bytes >= o->spec->part_bytes ||
 	    (o->spec->part_ns && now - o->opened_ns >= (uint64_t)o->spec->part_ns))
 		return weir__file_seal(o);
 	return 0;
