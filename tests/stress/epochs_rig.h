@@ -233,7 +233,7 @@ static inline void rig_close(struct rig *g)
 /* From the start to the end of the input. */
 static inline void rig_run(const char *yaml, uint32_t workers)
 {
-	struct rig g;
+	static struct rig g;
 
 	rig_open(&g, yaml, workers);
 	rig_start(&g);

@@ -107,7 +107,7 @@ static void *stopper_main(void *arg)
 static void cut_short(const char *yaml, uint32_t workers)
 {
 	static const uint32_t within_us[] = {1, 2000, 20000, 100000};
-	struct rig g;
+	static struct rig g;
 	struct stopper s;
 	pthread_t t;
 	int r;
@@ -138,7 +138,7 @@ static void again_and_again(const char *(*make)(char *, size_t, int, unsigned), 
 			    unsigned port)
 {
 	char yaml[4096];
-	struct rig g;
+	static struct rig g;
 
 	for (uint32_t i = 3 + pick(5); i; i--)
 		cut_short(make(yaml, sizeof(yaml), guarantee, port), 1 + pick(4));
@@ -194,7 +194,7 @@ static void test_stopped_windows(void **state)
 	rig_run(windows(yaml, sizeof(yaml), WITHOUT, 0), 2);
 	for (int guarantee = EXACTLY; guarantee == EXACTLY || stress_now_ns() < end;
 	     guarantee = 1 + (int)pick(2)) {
-		struct receiver v;
+		static struct receiver v;
 
 		receiver_start(&v, true);
 		again_and_again(windows, guarantee, v.port);
@@ -338,7 +338,7 @@ static void test_stopped_producer(void **state)
 	struct lines want = {0}, have;
 	int64_t end;
 	pthread_t t;
-	struct rig g;
+	static struct rig g;
 
 	(void)state;
 	for (uint32_t i = 0; i < PRODUCED; i++) {
@@ -398,7 +398,7 @@ static void test_idle_pipeline_sleeps(void **state)
 	char yaml[1024];
 	uint64_t before;
 	int64_t cpu;
-	struct rig g;
+	static struct rig g;
 
 	(void)state;
 	snprintf(yaml, sizeof(yaml),
@@ -482,7 +482,7 @@ static void look_at_blocked(struct rig *g)
 static void blocked_run(const char *yaml, bool now)
 {
 	int64_t from;
-	struct rig g;
+	static struct rig g;
 	int r;
 
 	*wrong = 0;
@@ -511,7 +511,7 @@ static const char *to_receiver(char *p, size_t cap, const struct receiver *v, un
 
 static void test_blocked_socket(void **state)
 {
-	struct receiver deaf, v;
+	static struct receiver deaf, v; /* static: after a failure they are left behind, at work */
 	char yaml[1024];
 
 	(void)state;
@@ -554,7 +554,7 @@ static void test_blocked_pipe(void **state)
 static void test_worker_fails(void **state)
 {
 	char yaml[1024];
-	struct rig g;
+	static struct rig g;
 
 	(void)state;
 	for (int i = 0; i < 6; i++) {
@@ -578,8 +578,8 @@ static void test_journal_fails(void **state)
 {
 	struct rlimit was, none;
 	char yaml[4096];
-	struct receiver v;
-	struct rig g;
+	static struct receiver v;
+	static struct rig g;
 	int r;
 
 	(void)state;
@@ -607,7 +607,7 @@ static void test_journal_fails(void **state)
 static void test_one_at_a_time(void **state)
 {
 	char yaml[4096];
-	struct rig a, b;
+	static struct rig a, b;
 
 	(void)state;
 	rig_run(windows(yaml, sizeof(yaml), WITHOUT, 0), 2);
