@@ -279,8 +279,9 @@ static void open_due(struct weir_cell *c, const struct weir_cell_now *now)
 	if (own->stopping)
 		own->stop_epoch = c->open + 1;
 	weir__cell_epoch_open(c, now);
+	/* All tasks had ended before: nobody will report any more, so look again at once. */
 	if (own->missing == 0)
-		c->next_ns = 1; /* all tasks had ended before: nobody will report, so look again at once */
+		c->next_ns = 1;
 	c->touch_bytes =
 		(size_t)(WEIR_MAX(TOUCH_MIN, c->last_bundle_bytes) / own->task_count) + 4096;
 }

@@ -330,6 +330,28 @@ static void test_end_of_all_tasks_ends_the_pipeline(void **state)
 	case_free(c);
 }
 
+/* Nobody is left to wake the cell: it must come back by itself. */
+static void test_end_of_all_tasks_between_two_epochs_does_not_wait(void **state)
+{
+	struct ccase *c = start();
+
+	(void)state;
+	case_rows(c, 3);
+	case_settle(c);
+	while (c->cell.open > c->cell.aligned)
+		case_tick(c);
+	for (uint32_t t = 0; t < c->tasks.task_count; t++)
+		case_report(c, &c->played[t], true);
+	case_tick(c);
+	assert_int_equal(c->cell.open, c->cell.aligned + 1);
+	assert_int_equal(c->cell.next_ns, 1);
+	case_tick(c);
+	assert_int_equal(c->cell.open, c->cell.aligned);
+	case_ticks(c, 10);
+	assert_true(c->cell.ended && c->cell.finished);
+	case_free(c);
+}
+
 static void test_end_waits_for_finish(void **state)
 {
 	struct ccase *c = start();
@@ -652,6 +674,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_fold_has_an_end),
 	cmocka_unit_test(test_end_reports_early_and_in_time),
 	cmocka_unit_test(test_end_of_all_tasks_ends_the_pipeline),
+	cmocka_unit_test(test_end_of_all_tasks_between_two_epochs_does_not_wait),
 	cmocka_unit_test(test_end_waits_for_finish),
 	cmocka_unit_test(test_end_is_remembered),
 	cmocka_unit_test(test_end_killed_before_the_sinks_had_it),
