@@ -68,6 +68,7 @@ void sim_check_life(struct sim *s, uint64_t fence, uint64_t epoch)
 	k->durable = k->live_durable = epoch;
 	k->open = k->aligned = k->folded = k->covered = k->recovered = 0;
 	k->flying_count = 0;
+	k->folding = false;
 	k->open_since_ns = 0;
 	k->covered_reads = 0;
 	k->error_told = s->disk->error_told;
@@ -142,6 +143,8 @@ static void moved(struct sim *s, const struct weir_cell *c)
 
 	if (c->open != k->open)
 		sim_trace(s, SIM_EV_OPENED, c->open, 0, 0);
+	if (c->folded != k->folded || c->aligned != k->aligned)
+		k->folding = c->folded != k->folded;
 	if (c->folded != k->folded)
 		sim_trace(s, SIM_EV_FOLDED, c->folded, 0, 0);
 	else if (c->aligned != k->aligned && k->aligned)
@@ -177,6 +180,7 @@ void sim_check_cell(struct sim *s, const struct weir_cell *c)
 	check_flying(s, c);
 	check_times(s, c);
 	check_outbox(s, c);
+	sim_shadow_check(s, c, c->covered == k->covered);
 	k->open = c->open;
 	k->aligned = c->aligned;
 	k->folded = c->folded;

@@ -28,6 +28,7 @@ struct sim_check {
 	uint64_t open, aligned, live_durable, covered, folded;
 	uint64_t flying[WEIR_EPOCHS_IN_FLIGHT_MAX * 2]; /* aligned, not durable */
 	uint32_t flying_count;
+	bool folding; /* a folded epoch's parts wait for the next one */
 	uint64_t recovered; /* epochs up to this one came back when a recovery was tried out */
 	uint64_t open_since_ns;
 	bool error_told; /* the disk has told an error before the last step */
@@ -47,8 +48,35 @@ uint64_t sim_check_recovery(struct sim *s, const char *id);
 /* The disk has just been damaged. */
 void sim_check_damage(struct sim *s);
 
-/* check_state.c: I4. Digest of all state of a life that stands still. */
+/* check_disk.c: the bundles on the disk (damage apart), oldest first. */
+int sim_check_replay(struct sim *s,
+		     int (*fn)(void *ctx, uint64_t epoch, uint64_t fence,
+			       struct weir_reader *bundle),
+		     void *ctx, struct weir_err *err);
+
+/* check_shadow.c: I4 while the engine runs. */
 struct sim_life;
+struct sim_digest { /* the order of entries follows from the history of a table: it is left out */
+	uint64_t bytes;
+	uint64_t count[256];
+};
+struct sim_shadow { /* of one epoch at a time */
+	uint64_t epoch, done; /* epoch 0: none */
+	uint32_t count;
+	struct sim_shadow_node {
+		uint32_t task, node;
+		int64_t watermark;
+		struct sim_digest digest;
+	} node[SIM_TASKS_MAX];
+};
+void sim_digest(struct weir_node *n, const struct weir_state_ops *ops, const struct weir_mem *mem,
+		struct sim_digest *ret);
+void sim_shadow_wrap(struct sim_life *l); /* once its nodes are built */
+const struct weir_state_ops *sim_shadow_real(const struct weir_node *n);
+/* After a step; same_base: it did not move `covered`. */
+void sim_shadow_check(struct sim *s, const struct weir_cell *c, bool same_base);
+
+/* check_state.c: I4 of a life that stands still, against the one that comes after it. */
 void sim_check_state(struct sim *s, struct sim_life *then, struct sim_life *now);
 
 /* check_end.c: everything has come to its end: I5, I22, I26, I27 over the stores. */

@@ -30,7 +30,7 @@ struct end {
 	struct sim *s;
 	struct sim_record *rec; /* by source task, then number */
 	int64_t *nonce; /* of each; -1: not seen */
-	uint8_t *joined;
+	uint8_t *joined, *marked;
 	uint32_t first[SIM_TASKS_MAX + 1];
 	struct group *group;
 	uint32_t *table; /* group + 1 */
@@ -239,6 +239,16 @@ static void joined_row(struct end *e, const struct sim_store *t, const struct we
 	e->joined[i] = 1;
 }
 
+static void mark_row(struct end *e, const struct sim_store *t, const struct weir_frame *f)
+{
+	int64_t id = get(t, f, "id");
+	uint32_t i = index_of(e, id);
+
+	sim_check(e->s, SIM_MARKED(id) && !e->marked[i], "I26",
+		  "record %lld is in sink %s twice, or not to be said", (long long)id, t->step);
+	e->marked[i] = 1;
+}
+
 static void sum_row(struct end *e, const struct sim_store *t, const struct weir_frame *f)
 {
 	int64_t k = get(t, f, "k");
@@ -369,6 +379,8 @@ static void check_records(struct end *e)
 			  (long long)e->rec[i].id);
 		sim_check(e->s, !o->split || e->joined[i], "I26",
 			  "record %lld is not in sink joined", (long long)e->rec[i].id);
+		sim_check(e->s, !o->marks || e->marked[i] == SIM_MARKED(e->rec[i].id), "I26",
+			  "record %lld is not in sink marked", (long long)e->rec[i].id);
 	}
 	for (uint32_t k = 0; o->sums && k < o->keys; k++)
 		sim_check(e->s, memcmp(&e->want[k], &e->got[k], sizeof(e->want[k])) == 0, "I26",
@@ -406,6 +418,7 @@ void sim_check_end(struct sim *s)
 	e.rec = sim_scratch(s, o->records * sizeof(*e.rec));
 	e.nonce = sim_scratch(s, o->records * sizeof(*e.nonce));
 	e.joined = sim_scratch(s, o->records);
+	e.marked = sim_scratch(s, o->records);
 	e.want = sim_scratch(s, o->keys * sizeof(*e.want));
 	e.got = sim_scratch(s, o->keys * sizeof(*e.got));
 	for (e.table_size = 1024; e.table_size < (size_t)o->records * 16; e.table_size *= 2)
@@ -414,6 +427,7 @@ void sim_check_end(struct sim *s)
 	input(&e);
 	each(&e, "audit", audit_row);
 	each(&e, "joined", joined_row);
+	each(&e, "marked", mark_row);
 	each(&e, "sumout", sum_row);
 	check_records(&e);
 	e.group_cap = (size_t)o->records * 10 + 16; /* a record is in 10 windows at most */

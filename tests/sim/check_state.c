@@ -8,37 +8,10 @@
 #include "engine/core/freeze.h"
 #include "tests/sim/life.h"
 
-struct digest {
-	uint64_t bytes;
-	uint64_t count[256];
-};
-
-static void digest_of(struct sim_life *l, struct weir_node *n, struct digest *d)
-{
-	const struct weir_state_ops *ops = n->cls->state;
-	struct weir_out out, *part = n->part;
-	bool begin = true;
-
-	memset(d, 0, sizeof(*d));
-	weir_out_init(&out, &l->mem.mem);
-	n->part = &out;
-	while (ops->touch && !ops->touch(n, begin, (size_t)1 << 30))
-		begin = false;
-	ops->freeze(n, &out);
-	while (ops->encode && !ops->encode(n, &out, (size_t)1 << 30))
-		;
-	n->part = part;
-	d->bytes = out.bytes;
-	for (const struct weir_out_chunk *c = out.first; c; c = c->next)
-		for (uint32_t i = 0; i < c->used; i++)
-			d->count[c->data[i]]++;
-	weir_out_fini(&out);
-}
-
 static void compare_node(struct sim *s, struct sim_life *then, struct weir_node *a,
 			 struct sim_life *now, struct weir_node *b)
 {
-	struct digest da, db;
+	struct sim_digest da, db;
 
 	if (!*a->step_name)
 		return;
@@ -47,8 +20,8 @@ static void compare_node(struct sim *s, struct sim_life *then, struct weir_node 
 		  (long long)a->watermark, (long long)b->watermark);
 	if (!a->cls->state || a->cls->sink || a->cls->source)
 		return;
-	digest_of(then, a, &da);
-	digest_of(now, b, &db);
+	sim_digest(a, sim_shadow_real(a), &then->mem.mem, &da);
+	sim_digest(b, sim_shadow_real(b), &now->mem.mem, &db);
 	sim_check(s, memcmp(&da, &db, sizeof(da)) == 0, "I4",
 		  "step `%s`: state of %llu bytes comes back as %llu other ones", a->step_name,
 		  (unsigned long long)da.bytes, (unsigned long long)db.bytes);

@@ -4,8 +4,10 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "tests/sim/life.h"
 #include "tests/sim/moment.h"
 #include "tests/sim/pages.h"
+#include "tests/sim/situation.h"
 
 struct sim_buffer {
 	struct sim_buffer *next;
@@ -37,8 +39,8 @@ int sim_disk_slot(const struct sim_disk *d, const struct sim_file *f)
 
 static void file_free(struct sim_file *f)
 {
-	sim_pages_give(f->image, f->bytes);
-	sim_pages_give(f->old, f->bytes);
+	sim_pages_give(f->image, f->room);
+	sim_pages_give(f->old, f->room);
 	free(f->written);
 	free(f);
 }
@@ -67,7 +69,7 @@ static struct sim_file *create(struct sim_disk *d, const char *name, uint64_t by
 		d->file_count++;
 	snprintf(f->name, sizeof(f->name), "%s", name);
 	f->id = ++d->next_id;
-	f->bytes = bytes;
+	f->bytes = f->room = bytes;
 	f->image = sim_pages_take(bytes);
 	f->old = sim_pages_take(bytes);
 	f->written = sim_alloc(bytes / WEIR_DISK_BLOCK);
@@ -117,6 +119,10 @@ static int disk_open(void *ctx, const char *name, uint64_t bytes)
 			return -ENOSPC;
 		f = create(d, name, WEIR_ALIGN_UP(bytes, (uint64_t)WEIR_DISK_BLOCK));
 		sim_trace(d->s, SIM_EV_CREATE, f->id, f->bytes, 0);
+		f->making = true;
+		if (strncmp(name, "journal-", 8) == 0)
+			sim_moment(d->s, SIM_AT_MAKE);
+		f->making = false;
 		sim_moment(d->s, SIM_AT_DISK);
 		return handle_of(d, f);
 	}
@@ -138,6 +144,10 @@ static int disk_read(void *ctx, int file, uint64_t offset, void *buf, size_t n)
 	struct sim_file *f = d->file[file];
 
 	sim_moment(d->s, SIM_AT_DISK);
+	d->reading = d->s->life && d->s->life->cell_open;
+	if (d->reading)
+		sim_moment(d->s, SIM_AT_READ);
+	d->reading = false;
 	if (offset % WEIR_DISK_BLOCK || n % WEIR_DISK_BLOCK)
 		sim_fail(d->s, "D2", "a read is not aligned");
 	if (offset > f->bytes || n > f->bytes - offset)
@@ -297,7 +307,8 @@ static int disk_rename(void *ctx, const char *from, const char *to)
 		return -EEXIST;
 	snprintf(f->name, sizeof(f->name), "%s", to);
 	sim_trace(d->s, SIM_EV_RENAME, f->id, 0, 0);
-	sim_unlinked(d->s, from); /* a segment is used again under another name */
+	sim_unlinked(d->s, from,
+		     f->bytes == f->room); /* a segment is used again under another name */
 	sim_moment(d->s, SIM_AT_DISK);
 	return 0;
 }
@@ -313,7 +324,7 @@ static int disk_unlink(void *ctx, const char *name)
 	f->there = false;
 	sim_disk_forget_file(d, f);
 	sim_trace(d->s, SIM_EV_UNLINK, f->id, 0, 0);
-	sim_unlinked(d->s, f->name);
+	sim_unlinked(d->s, f->name, f->bytes == f->room);
 	sim_moment(d->s, SIM_AT_DISK);
 	return 0;
 }
@@ -425,10 +436,27 @@ struct sim_disk *sim_disk_new(struct sim *s)
 	return d;
 }
 
+/* Killed while it made the file. Only segments may be short: others are given their name when they are whole. */
+static void unfinished(struct sim_disk *d, struct sim_file *f)
+{
+	uint64_t pick = weir_prng_below(&d->s->prng_disk, 4);
+
+	f->making = false;
+	if (pick == 0) {
+		f->there = false;
+	} else if (pick < 3 && strncmp(f->name, "journal-", 8) == 0 && d->s->opt.on[SIM_TORN]) {
+		f->bytes = weir_prng_below(&d->s->prng_disk, f->bytes / WEIR_DISK_BLOCK) *
+			   WEIR_DISK_BLOCK;
+		sim_situation(SIM_SAW_SHORT_FILE);
+	}
+}
+
 void sim_disk_kill(struct sim_disk *d, bool power)
 {
 	if (power)
 		sim_trace(d->s, SIM_EV_CUT, d->way_count, 0, 0);
+	if (power && d->way_count > 1)
+		sim_situation(SIM_SAW_POWER_WRITES);
 	for (uint32_t i = 0; i < d->way_count; i++) {
 		sim_disk_put(d, &d->way[i], broken_end(d, power || d->way[i].result));
 		free(d->way[i].copy);
@@ -436,6 +464,10 @@ void sim_disk_kill(struct sim_disk *d, bool power)
 	d->way_count = d->done_count = d->handles = 0;
 	for (uint32_t i = 0; i < d->file_count; i++)
 		d->file[i]->open = 0;
+	for (uint32_t i = 0; i < d->file_count; i++)
+		if (d->file[i]->making)
+			unfinished(d, d->file[i]);
+	d->reading = false;
 	buffers_free(d);
 	d->write_failed = d->read_failed = d->full_seen = d->error_told = false;
 	d->reads_bytes = 0;

@@ -10,7 +10,8 @@
  * Damage: a stale write (acknowledged, did not happen), a misdirected write, rot. One at a time, and the model keeps
  *         what should stand there: as long as there is damage, a report of corruption is right; wrong results are
  *         never right; without damage a report is wrong. sim_disk_heal() is the operator who repairs from a good copy.
- * Names:  create, rename and unlink are durable when they return.
+ * Names:  create, rename and unlink are durable when they return. A kill while a segment is made leaves no file, the
+ *         file, or one that is cut short.
  * Checks: no two writes under way overlap; the buffer of a write does not change before it completes.
  */
 #ifndef WEIR_TESTS_SIM_DISK_H
@@ -33,6 +34,8 @@ struct sim_file {
 	char name[64];
 	uint32_t id; /* of the trace: never used again */
 	uint64_t bytes;
+	uint64_t room; /* of image and old */
+	bool making; /* it has a name, and not yet its length */
 	uint8_t *image;
 	uint8_t *old; /* what each block held before it was last written */
 	uint8_t *written; /* per block */
@@ -74,6 +77,7 @@ struct sim_disk {
 	uint32_t hurt_count;
 	struct sim_file *lost; /* removed behind the engine's back */
 	size_t hurt_cap;
+	bool reading; /* the engine is in a read */
 	bool twin_seen; /* some block may have an older unit of the same place (sim_disk_twins) */
 	bool view_truth; /* the view shows what should stand there */
 	uint64_t full_until_ns, slow_until_ns;

@@ -265,8 +265,11 @@ void sim_disk_rot(struct sim_disk *d)
 	}
 	if (sim_fault_pick(d->s, SIM_ROT, 4) == 0 && go_back(d, has_old))
 		return;
-	f = d->file[sim_fault_pick(d->s, SIM_ROT, d->file_count)];
-	if (f->there && sim_fault_pick(d->s, SIM_ROT, 12) == 0) {
+	/* The first ones are the superblock and the commits: there is one of each. */
+	f = d->file[sim_fault_pick(d->s, SIM_ROT,
+				   sim_fault_pick(d->s, SIM_ROT, 3) ? d->file_count
+								    : WEIR_MIN(d->file_count, 2u))];
+	if (f->there && sim_fault_pick(d->s, SIM_ROT, 8) == 0) {
 		d->lost = f;
 		f->there = false;
 		damaged(d, f, SIM_DAMAGE_GONE);
@@ -287,7 +290,7 @@ void sim_disk_twins(struct sim_disk *d)
 {
 	struct sim *s = d->s;
 
-	if (!d->twin_seen || s->calm || sim_disk_hurt(d) || !sim_fault(s, SIM_ROT, 100000))
+	if (!d->twin_seen || s->calm || sim_disk_hurt(d) || !sim_fault(s, SIM_ROT, 300000))
 		return;
 	d->twin_seen = go_back(d, has_twin);
 }

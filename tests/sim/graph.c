@@ -62,6 +62,13 @@ size_t sim_graph_text(const struct sim_options *o, uint32_t parallelism, char *t
 				keys[o->key]);
 		sink(&b, "sumout", "sums", 1);
 	}
+	if (o->marks) {
+		weir_buf_printf(&b,
+				"  marks:\n    from: stamp\n    key_by: %s\n"
+				"    operator: {library: sim, name: marks}\n",
+				keys[o->key]);
+		sink(&b, "marked", "marks", 1);
+	}
 	if (o->top) {
 		weir_buf_printf(&b, "  best:\n    from: stamp\n    key_by: %s\n", keys[o->key]);
 		window(&b, o, true);

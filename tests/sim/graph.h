@@ -6,6 +6,7 @@
  *                 ├─▶ win ─┬─▶ wins              windows per key
  *                 │        └─▶ lates             what came too late for them
  *                 ├─▶ sums ─▶ sumout             an operator with state and timers
+ *                 ├─▶ marks ─▶ marked            an operator that drops keys it has not looked at
  *                 ├─▶ best ─▶ bests              the largest ids per key and window
  *                 └─▶ parts ─▶ part1, part2      split by sign and joined again
  *

@@ -4,15 +4,19 @@
 #include <stdlib.h>
 
 #include "base/keyhash.h"
+#include "tests/sim/situation.h"
 
 static struct sim_site site[] = {
 #define SIM_SITE_probe(name_) {.name = name_},
-#define SIM_SITE_buggify(name_) {.name = name_, .buggify = true},
+#define SIM_SITE_buggify(name_) {.name = name_, .kind = SIM_SITE_BUGGIFY},
 #include "tests/sim/names.inc"
-	{.name = NULL},
+#define SIM_SITUATION_X(name_, text_) {.name = text_, .kind = SIM_SITE_SITUATION},
+	SIM_SITUATION_LIST(SIM_SITUATION_X)
+#undef SIM_SITUATION_X
 };
 
-#define SITES (WEIR_COUNT_OF(site) - 1)
+#define SITES WEIR_COUNT_OF(site)
+#define SITUATIONS (&site[SITES - SIM_SITUATION_COUNT])
 #define SLOTS 1024u
 
 static struct sim_site
@@ -55,6 +59,11 @@ static void hit(struct sim_site *p)
 	p->last_run = run_number;
 }
 
+void sim_situation(enum sim_situation what)
+{
+	hit(&SITUATIONS[what]);
+}
+
 static void on_probe(void *ctx, const char *name)
 {
 	(void)ctx;
@@ -94,15 +103,15 @@ uint32_t sim_sites(const struct sim_site **ret)
 
 uint32_t sim_sites_print(FILE *to, bool all)
 {
+	static const char *const kind[] = {"probe", "buggify", "sometimes"};
 	uint32_t never = 0;
 
 	for (uint32_t i = 0; i < SITES; i++) {
 		never += site[i].hits == 0;
 		if (all || site[i].hits == 0)
-			fprintf(to, "  %-8s %-40s %10llu in %llu runs%s\n",
-				site[i].buggify ? "buggify" : "probe", site[i].name,
-				(unsigned long long)site[i].hits, (unsigned long long)site[i].runs,
-				site[i].hits ? "" : "  NEVER");
+			fprintf(to, "  %-9s %-48s %10llu in %llu runs%s\n", kind[site[i].kind],
+				site[i].name, (unsigned long long)site[i].hits,
+				(unsigned long long)site[i].runs, site[i].hits ? "" : "  NEVER");
 	}
 	return never;
 }

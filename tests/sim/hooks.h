@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tests/sim/hooks.h - probes and buggify points of the production code, counted over all runs.
+ * tests/sim/hooks.h - probes and buggify points of the production code, and situations of the simulator's own
+ * (situation.h), counted over all runs.
  *
  * Names come from the source (a list made when this is built), so that those never hit are known.
  * Buggify: a site takes part in a run with a chance of 1 in 4, and then fires now and then.
@@ -14,7 +15,7 @@
 
 struct sim_site {
 	const char *name;
-	bool buggify;
+	enum { SIM_SITE_PROBE = 0, SIM_SITE_BUGGIFY, SIM_SITE_SITUATION } kind;
 	bool on; /* in this run */
 	uint64_t hits, runs; /* runs: with at least one hit */
 	uint64_t last_run;

@@ -167,9 +167,27 @@ int sim_life_start(struct sim *s, uint32_t parallelism, struct sim_life **ret)
 				    &l->err);
 	if (r == 0)
 		r = assemble(l);
+	if (r == 0 && !s->user)
+		sim_shadow_wrap(l);
 	if (r == 0)
 		r = open_cell(l);
 	return r;
+}
+
+int sim_life_shadow(struct sim *s, uint32_t parallelism, struct sim_life **ret)
+{
+	struct sim_life *l = sim_alloc(sizeof(*l));
+	int r;
+
+	*ret = s->life_shadow = l;
+	l->s = s;
+	l->parallelism = parallelism;
+	sim_mem_init(&l->mem);
+	weir_region_init(&l->region, &l->mem.mem);
+	r = sim_graph_build(&s->opt, parallelism, &l->region, &l->p, &l->err);
+	if (r == 0)
+		r = weir_tasks_plan(l->p, 1, &l->region, &l->tasks, &l->err);
+	return r < 0 ? r : assemble(l);
 }
 
 void sim_life_close_nodes(struct sim_life *l)

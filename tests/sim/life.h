@@ -58,10 +58,13 @@ struct sim_life {
 	struct weir_err err;
 	uint32_t parallelism;
 	bool stop;
+	struct sim_shadow shadow;
 };
 
 /* A process starts and reads everything back. 0, or <0 with text in l->err. The life is to be ended in any case. */
 int sim_life_start(struct sim *s, uint32_t parallelism, struct sim_life **ret);
+/* Tasks only, for a checker: no journal, no cell. 0 or <0; s->life_shadow until it is ended. */
+int sim_life_shadow(struct sim *s, uint32_t parallelism, struct sim_life **ret);
 /* Everything it had is gone; nothing is written or closed. */
 void sim_life_end(struct sim_life *l);
 /* Lets go of files the nodes hold (sources of a user's pipeline). */

@@ -146,10 +146,58 @@ static const struct weir_operator sums = {.abi = WEIR_ABI,
 					  .process = sums_process,
 					  .timer = sums_timer};
 
+/* ---- marks: counts per key; some records drop the key unseen, and are said ---- */
+
+static int marks_schema(const struct weir_host *host, const char *options,
+			const struct weir_record_info *in, void *out, char *err, size_t err_cap)
+{
+	struct weir_field_info id = {.name = "id", .type = WEIR_VALUE_INT64};
+
+	(void)options;
+	(void)in;
+	(void)err;
+	(void)err_cap;
+	return host->add_field(out, &id);
+}
+
+static uint32_t marks_process(void *self, struct weir_context *c, const struct weir_span *in,
+			      struct weir_writer *out)
+{
+	const struct weir_record_info *info = self;
+	const struct weir_host *h = weir_oper_host();
+	uint32_t i;
+
+	for (i = 0; i < in->count; i++) {
+		const struct weir_record *r = in->record[i];
+		int64_t id = weir_record_int(r, info, SIM_F_ID);
+
+		if (!SIM_MARKED(id)) {
+			++*(int64_t *)h->state(c, r, NULL);
+			continue;
+		}
+		if (!h->begin(out))
+			break;
+		h->set_int(out, 0, id);
+		if (h->emit(out, r->time_ns) < 0)
+			h->fail(c, "a mark does not fit");
+		h->state_drop(c, r);
+	}
+	return i;
+}
+
+static const struct weir_operator marks = {.abi = WEIR_ABI,
+					   .size = sizeof(struct weir_operator),
+					   .state_bytes = sizeof(int64_t),
+					   .schema = marks_schema,
+					   .open = keep_info,
+					   .process = marks_process};
+
 const struct weir_operator *sim_operator(const char *name)
 {
 	if (strcmp(name, "stamp") == 0)
 		return &stamp;
+	if (strcmp(name, "marks") == 0)
+		return &marks;
 	return strcmp(name, "sums") == 0 ? &sums : NULL;
 }
 

@@ -46,6 +46,7 @@ static void workload(struct sim_options *o, struct weir_prng *p)
 	o->sink_tasks = (uint32_t)weir_prng_range(p, 1, 2);
 	o->file_sink = weir_prng_chance(p, 1, 2);
 	o->loose_sink = o->split && weir_prng_chance(p, 1, 2);
+	o->marks = weir_prng_chance(p, 1, 3);
 	o->record_max = 1024;
 	o->ring_bytes = 4096u << weir_prng_below(p, 6);
 }
@@ -99,10 +100,11 @@ void sim_options_print(const struct sim_options *o, FILE *to)
 		(double)o->slide_ns / 1e6, (double)o->window_late_ns / 1e6);
 	fprintf(to,
 		"  times      %.0f ms apart, disorder %.0f ms, watermark %.0f ms behind\n"
-		"  graph      parallelism %u, sinks %u%s%s%s%s, rings %u bytes, text up to %u bytes\n",
+		"  graph      parallelism %u, sinks %u%s%s%s%s%s, rings %u bytes, text up to %u bytes\n",
 		(double)o->spread_ns / 1e6, (double)o->disorder_ns / 1e6,
 		(double)o->lateness_ns / 1e6, o->parallelism, o->sink_tasks,
 		o->file_sink ? " file-like" : "", o->top ? ", top" : "", o->sums ? ", sums" : "",
+		o->marks ? ", marks" : "",
 		o->split ? (o->loose_sink ? ", split (at least once)" : ", split") : "",
 		o->ring_bytes, o->text_max);
 	fprintf(to,

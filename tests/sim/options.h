@@ -29,7 +29,7 @@ struct sim_options {
 	enum weir_window_kind window;
 	uint64_t window_ns, slide_ns;
 	uint64_t window_late_ns; /* allowed lateness of the window */
-	bool top, sums, split; /* further branches */
+	bool top, sums, split, marks; /* further branches */
 	uint32_t parallelism; /* of keyed steps */
 	uint32_t sink_tasks;
 	bool loose_sink; /* `joined` keeps no cursor */

@@ -53,6 +53,7 @@ struct sim_kill {
 	bool armed, power;
 	enum sim_moment at;
 	uint32_t left; /* moments of that kind before it strikes */
+	uint64_t until_ns; /* it waits no longer */
 };
 
 struct sim {
@@ -69,11 +70,15 @@ struct sim {
 	struct sim_disk *disk;
 	struct sim_stores *stores;
 	struct sim_life *life; /* NULL: the engine is down */
+	struct sim_life *life_shadow; /* a checker's, while it compares */
 	struct sim_life *life_then; /* the one before it, while their states are compared */
 	struct sim_check *check;
 	const struct sim_story *story; /* a scripted scenario, or NULL */
 	struct sim_user *user; /* a pipeline file of the user, or NULL */
 	uint32_t life_count;
+	uint32_t parallelism; /* of the last life that got to work; 0: none has */
+	uint32_t rescales; /* one after the other */
+	bool killed_starting; /* the last life did not get to work */
 	struct sim_kill kill;
 	struct sim_scratch_block *scratch;
 	jmp_buf out; /* kills and failures leave production code here */

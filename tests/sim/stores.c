@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "tests/sim/check.h"
+#include "tests/sim/situation.h"
 
 void *sim_alloc(size_t n)
 {
@@ -244,7 +245,8 @@ void sim_stores_settle(struct sim_stores *st)
 			continue;
 		}
 		st->late[i] = st->late[--st->late_count];
-		sim_store_apply(st->s, l.store, &l.r);
+		if (sim_store_apply(st->s, l.store, &l.r) == SIM_ANSWER_FENCED)
+			sim_situation(SIM_SAW_FENCED);
 		free(l.r.part.p);
 	}
 }
@@ -254,6 +256,8 @@ void sim_stores_kill(struct sim_stores *st, bool power)
 	for (uint32_t i = 0; i < st->count; i++) {
 		struct sim_store *t = st->store[i];
 
+		if (t->unknown)
+			sim_situation(SIM_SAW_UNKNOWN_RESTART);
 		t->unknown = false; /* the next engine reads the cursor when it opens the sink */
 		for (uint32_t k = 0; k < t->hidden_count; k++)
 			if (power && !t->hidden[k].durable)

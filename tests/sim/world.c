@@ -10,9 +10,11 @@
 #include "tests/sim/hooks.h"
 #include "tests/sim/life.h"
 #include "tests/sim/sink.h"
+#include "tests/sim/situation.h"
 
 #define CALM_NS_MAX ((uint64_t)120 * WEIR_NS_PER_S) /* to the end, once faults have ended (L1) */
 #define EVENT_NS ((uint64_t)10 * WEIR_NS_PER_MS) /* the world looks for faults so often */
+#define KILL_WAIT_NS ((uint64_t)200 * WEIR_NS_PER_MS) /* for the moment of a kill */
 #define LIVES_MAX 300
 
 struct sim *sim_now;
@@ -57,9 +59,11 @@ void sim_moment(struct sim *s, enum sim_moment at)
 
 	if (s->story && s->story->kill && s->story->kill(s, at, &k->power))
 		longjmp(s->out, SIM_JUMP_KILL);
-	if (!k->armed || k->at != at || s->calm)
+	if (!k->armed || s->calm)
 		return;
-	if (k->left-- > 0)
+	if (at == SIM_AT_ROUND && s->now >= k->until_ns)
+		k->at = SIM_AT_ROUND, k->left = 0;
+	if (k->at != at || k->left-- > 0)
 		return;
 	longjmp(s->out, SIM_JUMP_KILL);
 }
@@ -73,14 +77,38 @@ static void arm(struct sim *s)
 	k->at = SIM_AT_ROUND;
 	k->left = 0;
 	if (sim_fault(s, SIM_KILL_AT, 700000)) {
-		k->at = SIM_AT_DISK + (enum sim_moment)sim_fault_pick(s, SIM_KILL_AT, 3);
-		k->left = (uint32_t)sim_fault_pick(s, SIM_KILL_AT, 12);
+		k->at = SIM_AT_DISK + (enum sim_moment)sim_fault_pick(s, SIM_KILL_AT, 5);
+		k->left = (uint32_t)sim_fault_pick(s, SIM_KILL_AT, k->at < SIM_AT_MAKE ? 12 : 2);
 	}
+	k->until_ns = s->now + KILL_WAIT_NS;
 }
 
 static uint64_t next_kill(struct sim *s)
 {
 	return s->now + weir_prng_below(&s->prng_kill, 2 * s->opt.kill_every_ns + 1);
+}
+
+/* What was going on when it was killed. */
+static void killed(struct sim *s)
+{
+	const struct sim_life *l = s->life;
+	bool starting = l && !l->cell_open;
+
+	if (starting && s->killed_starting)
+		sim_situation(SIM_SAW_KILL_STARTING);
+	s->killed_starting = starting;
+	if (!l || starting)
+		return;
+	if (s->disk->reading)
+		sim_situation(SIM_SAW_KILL_BASE_READ);
+	if (l->cell.round)
+		sim_situation(SIM_SAW_KILL_ROUND);
+	if (s->check->folding)
+		sim_situation(SIM_SAW_KILL_FOLDED);
+	if (l->stop && !l->cell.finished)
+		sim_situation(SIM_SAW_KILL_STOPPING);
+	if (l->cell.hold && !l->stop && !l->cell.ended)
+		sim_situation(SIM_SAW_KILL_HELD);
 }
 
 static void dead(struct sim *s)
@@ -112,6 +140,7 @@ static void excuse(struct sim *s, const struct weir_err *err, int r)
 	sim_trace(s, SIM_EV_ERROR, (uint64_t)-r, 0, 0);
 	if (sim_disk_hurt(d) && (r == WEIR_E_CORRUPT || d->lost)) {
 		s->verdict.damage_found++;
+		sim_situation(SIM_SAW_DAMAGE_SEEN);
 		sim_disk_heal(d);
 		return;
 	}
@@ -128,6 +157,35 @@ static uint32_t pick_parallelism(struct sim *s)
 	return s->opt.parallelism;
 }
 
+/* What it starts with. */
+static void started(struct sim *s, uint32_t before)
+{
+	const struct weir_cell *c = &s->life->cell;
+	uint32_t waiting = 0, old = 0;
+
+	for (uint32_t i = 0; i < c->sink_count; i++) {
+		struct weir_cell_sink_info info;
+
+		weir_cell_sink_info(c, i, &info);
+		waiting += info.waiting > 0;
+		old += info.waiting > 1;
+	}
+	if (waiting > 1)
+		sim_situation(SIM_SAW_OUTBOX_TWO);
+	if (old)
+		sim_situation(SIM_SAW_OUTBOX_OLD);
+	if (waiting && c->ended)
+		sim_situation(SIM_SAW_ENDED_OUTBOX);
+	if (!before || before == s->life->parallelism || !c->durable || c->ended) {
+		s->rescales = 0;
+		return;
+	}
+	if (s->opt.window == WEIR_WINDOW_SESSION)
+		sim_situation(SIM_SAW_RESCALE_SESSIONS);
+	if (++s->rescales == 2)
+		sim_situation(SIM_SAW_RESCALE_BACK);
+}
+
 /* true: at work. false: it could not start, try again later. */
 static bool start(struct sim *s, uint32_t parallelism)
 {
@@ -140,6 +198,11 @@ static bool start(struct sim *s, uint32_t parallelism)
 		s->kill = (struct sim_kill){.armed = true, .at = SIM_AT_DISK};
 		s->kill.power = sim_fault(s, SIM_POWER, 500000);
 		s->kill.left = (uint32_t)sim_fault_pick(s, SIM_KILL_START, 80);
+		s->kill.until_ns = s->now + KILL_WAIT_NS;
+		if (sim_fault_pick(s, SIM_KILL_START, 5) == 0) {
+			s->kill.at = SIM_AT_MAKE;
+			s->kill.left = 0;
+		}
 	}
 	r = sim_life_start(s, parallelism, &s->life);
 	if (r < 0) {
@@ -152,6 +215,8 @@ static bool start(struct sim *s, uint32_t parallelism)
 		  "the superblock is damaged beyond its copies, and it starts");
 	sim_check_life(s, weir_journal_fence(s->life->journal), s->life->cell.durable);
 	sim_trace(s, SIM_EV_READY, weir_journal_fence(s->life->journal), s->life->cell.durable, 0);
+	started(s, s->parallelism);
+	s->parallelism = parallelism;
 	return true;
 }
 
@@ -336,6 +401,8 @@ static void tear_down(struct sim *s)
 		sim_life_end(s->life);
 	if (s->life_then)
 		sim_life_end(s->life_then);
+	if (s->life_shadow)
+		sim_life_end(s->life_shadow);
 	sim_disk_free(s->disk);
 	sim_stores_free(s->stores);
 	for (uint32_t i = 0; i < SIM_TASKS_MAX; i++)
@@ -377,6 +444,7 @@ void sim_world_run(const struct sim_run *run, struct sim_verdict *ret)
 		break;
 	case SIM_JUMP_KILL:
 		sim_trace(s, SIM_EV_KILL, s->life_count, 0, 0);
+		killed(s);
 		dead(s);
 		down(s);
 		/* fall through */
