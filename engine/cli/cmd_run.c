@@ -242,6 +242,16 @@ static void wait_for_end(struct run *run, struct weir_err *err, int *ret_result)
 	*ret_result = r;
 }
 
+/* Other input than the last time, perhaps: a file is the same one, a pipe is not. */
+static bool reads_stdin(const struct weir_pipeline *p)
+{
+	for (uint32_t i = 0; i < p->step_count; i++)
+		if (p->step[i].kind == WEIR_STEP_SOURCE &&
+		    p->step[i].source.connector == WEIR_CONN_STDIO)
+			return true;
+	return false;
+}
+
 static void say_start(struct run *run)
 {
 	const struct weir_engine_plan *plan = weir_engine_plan_of(run->e);
@@ -253,7 +263,13 @@ static void say_start(struct run *run)
 	weir_log(WEIR_LOG_INFO, "running", "pipeline", run->p->name, "tasks", tasks, "workers",
 		 workers, "rings", rings, "memory",
 		 weir_segment_backing_text(weir_engine_segment(run->e)), NULL);
-	if (weir_engine_had_ended(run->e))
+	if (weir_engine_had_ended(run->e) && reads_stdin(run->p))
+		weir_log(
+			WEIR_LOG_WARN,
+			"the input of this pipeline had ended in an earlier run: what stands on stdin now is "
+			"not read; --fresh starts over",
+			"pipeline", run->p->name, NULL);
+	else if (weir_engine_had_ended(run->e))
 		weir_log(WEIR_LOG_INFO,
 			 "an earlier run has processed the whole input; --fresh starts over",
 			 "pipeline", run->p->name, NULL);
