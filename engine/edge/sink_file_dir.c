@@ -111,7 +111,7 @@ int weir__file_refuse(const struct weir_file_dir *d, bool manifests, struct weir
 
 	if (!list_of)
 		return err->code;
-	while (r == 0 && (f = readdir(list_of))) {
+	while (r == 0 && (errno = 0, f = readdir(list_of))) {
 		struct weir_file_entry e = weir__file_entry(d, f->d_name);
 
 		if (e.mine &&
@@ -121,6 +121,8 @@ int weir__file_refuse(const struct weir_file_dir *d, bool manifests, struct weir
 					 "--fresh replaces them, or choose another path",
 					 d->step, d->path, f->d_name);
 	}
+	if (r == 0 && errno)
+		r = weir__file_fail(d, err, -errno, "read", "");
 	closedir(list_of);
 	return r;
 }
@@ -133,7 +135,7 @@ int weir__file_clean(const struct weir_file_dir *d, bool all, uint64_t keep, str
 
 	if (!list_of)
 		return err->code;
-	while (r == 0 && (f = readdir(list_of))) {
+	while (r == 0 && (errno = 0, f = readdir(list_of))) {
 		struct weir_file_entry e = weir__file_entry(d, f->d_name);
 
 		if (e.kind == WEIR_FILE_OTHER || !e.mine ||
@@ -142,6 +144,8 @@ int weir__file_clean(const struct weir_file_dir *d, bool all, uint64_t keep, str
 		if (unlinkat(d->fd, f->d_name, 0))
 			r = weir__file_fail(d, err, -errno, "remove", f->d_name);
 	}
+	if (r == 0 && errno)
+		r = weir__file_fail(d, err, -errno, "read", "");
 	closedir(list_of);
 	if (r == 0 && (r = weir_durable_dir(d->fd)) < 0)
 		weir__file_fail(d, err, r, "sync", "");
