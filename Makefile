@@ -108,6 +108,7 @@ prog_name = $(word 1,$(subst :, ,$(1)))
 prog_main = $(word 2,$(subst :, ,$(1)))
 HAVE_PROGRAMS := $(foreach p,$(PROGRAMS),$(if $(wildcard $(call prog_main,$(p))),$(p)))
 BIN := $(foreach p,$(HAVE_PROGRAMS),$(B)/bin/$(call prog_name,$(p)))
+SIM_BIN := $(B)/bin/weir-sim
 LIBWEIR := $(B)/libweir.so
 LIBWEIR_A := $(B)/libweir.a
 CRASH_SO := $(patsubst tests/crash/%.c,$(B)/tests/crash/%.so,$(wildcard tests/crash/*.c))
@@ -134,7 +135,7 @@ TESTLIB_SRC := $(filter-out tests/lib/iofault.c,$(sort $(wildcard tests/lib/*.c)
 .DELETE_ON_ERROR:
 
 all: programs $(LIBWEIR) $(LIBWEIR_A) $(OPERATORS)
-programs: $(BIN)
+programs: $(BIN) $(SIM_BIN)
 
 # ---- compile and link ----------------------------------------------------------------------
 $(B)/%.o: %.c Makefile
@@ -219,8 +220,8 @@ $(B)/tests/fuzz/run_%: $(B)/tests/fuzz/%.o $(TESTLIB) $(LIBS_A)
 	$(Q)$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(ALL_LIBS)
 endif
 
-# The simulator: production code under faults (tests/sim). Names of its probes come from the source.
-SIM_BIN := $(B)/bin/weir-sim
+# The simulator: production code under faults (tests/sim), and the program behind `weir sim`. Names of its probes come
+# from the source.
 SIM_NAMES := $(B)/tests/sim/names.inc
 $(SIM_NAMES): $(filter-out base/hooks.h,$(wildcard base/*.[ch])) $(wildcard shm/*.[ch] state/*.[ch] engine/core/*.[ch] engine/edge/*.[ch])
 	$(Q)mkdir -p $(@D)
@@ -242,7 +243,7 @@ check-sim: $(SIM_BIN)
 	@tests/lib/run.sh $(B) sim tests/sim/test_sim.sh
 .PHONY: sim sim-plants check-sim
 
-tests: all $(SIM_BIN) $(UNIT_BIN) $(STRESS_BIN) $(MODEL_BIN) $(REPLAY_BIN) $(B)/tests/iofault.so $(CRASH_SO)
+tests: all $(UNIT_BIN) $(STRESS_BIN) $(MODEL_BIN) $(REPLAY_BIN) $(B)/tests/iofault.so $(CRASH_SO)
 
 # The parts run on what is there; `make test` sets the machine up first.
 check-unit: $(UNIT_BIN)
@@ -329,7 +330,7 @@ run: deps
 install: all
 	$(INSTALL) -d $(DESTDIR)$(BINDIR) $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCLUDEDIR)/weir \
 		$(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(DATADIR)/examples $(DESTDIR)$(UNITDIR)
-	$(INSTALL) -m 755 $(BIN) $(DESTDIR)$(BINDIR)
+	$(INSTALL) -m 755 $(BIN) $(SIM_BIN) $(DESTDIR)$(BINDIR)
 	$(INSTALL) -m 644 $(LIBWEIR_A) $(DESTDIR)$(LIBDIR)
 	$(INSTALL) -m 755 $(LIBWEIR) $(DESTDIR)$(LIBDIR)/libweir.so.$(VERSION)
 	ln -sf libweir.so.$(VERSION) $(DESTDIR)$(LIBDIR)/libweir.so.0
@@ -343,7 +344,7 @@ install: all
 	sed -e '/^#/!s|@BINDIR@|$(BINDIR)|' engine/weir-engine@.service.in >$(DESTDIR)$(UNITDIR)/weir-engine@.service
 
 uninstall:
-	rm -f $(patsubst $(B)/bin/%,$(DESTDIR)$(BINDIR)/%,$(BIN))
+	rm -f $(patsubst $(B)/bin/%,$(DESTDIR)$(BINDIR)/%,$(BIN) $(SIM_BIN))
 	rm -f $(DESTDIR)$(LIBDIR)/libweir.a $(DESTDIR)$(LIBDIR)/libweir.so*
 	rm -f $(DESTDIR)$(LIBDIR)/pkgconfig/weir.pc
 	rm -f $(patsubst docs/man/%,$(DESTDIR)$(MANDIR)/man1/%,$(wildcard docs/man/*.1))
