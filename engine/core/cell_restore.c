@@ -32,9 +32,19 @@ static size_t differ_at(struct weir_str a, struct weir_str b)
 	size_t i = 0, word = 0;
 
 	for (; i < a.n && i < b.n && a.p[i] == b.p[i]; i++)
-		if (a.p[i] == ' ')
+		if (a.p[i] == ' ' || a.p[i] == '\n')
 			word = i + 1;
 	return word;
+}
+
+/* The rest of that line; nothing when only the other text has it. */
+static struct weir_str line_at(struct weir_str sign, size_t at)
+{
+	size_t n = at;
+
+	while (n < sign.n && sign.p[n] != '\n')
+		n++;
+	return n > at ? (struct weir_str){sign.p + at, n - at} : (struct weir_str){0};
 }
 
 static void compare_step(const struct weir_bundle_step *then, const char *name,
@@ -52,10 +62,11 @@ static void compare_step(const struct weir_bundle_step *then, const char *name,
 		return;
 	if (!weir_str_eq(then->sign, *sign)) {
 		size_t at = differ_at(then->sign, *sign);
+		struct weir_str was = line_at(then->sign, at), is = line_at(*sign, at);
 
 		snprintf(text, sizeof(text), "means something else now: was `%.*s`, is `%.*s`",
-			 (int)WEIR_MIN(then->sign.n - at, (size_t)70), then->sign.p + at,
-			 (int)WEIR_MIN(sign->n - at, (size_t)70), sign->p ? sign->p + at : "");
+			 (int)WEIR_MIN(was.n, (size_t)70), was.n ? was.p : "",
+			 (int)WEIR_MIN(is.n, (size_t)70), is.n ? is.p : "");
 		change(ret, cap, n, WEIR_STATE_DROPPED, name, text);
 	} else if (tasks && then->tasks != tasks) {
 		snprintf(text, sizeof(text), "state of %u tasks is dealt out to %u", then->tasks,

@@ -96,6 +96,24 @@ static void test_compare_what_is_new(void **state)
 	free(t);
 }
 
+/* The descriptions have several lines: a message has one. */
+static void test_compare_says_one_line(void **state)
+{
+	struct tables *t = tables();
+
+	(void)state;
+	add(&t->then, "count", "window 10 s\nsum(p int64)\n", 1);
+	add(&t->then, "top", "key int64\ntop 3\nties\n", 1);
+	add(&t->now, "count", "window 10 s\nsum(p int64)\nmax(p int64)\n", 1);
+	add(&t->now, "top", "key int64\ntop 4\nties\n", 1);
+	compare(t, 8);
+	assert_int_equal(t->n, 2);
+	expect(t, 0, WEIR_STATE_DROPPED, "count",
+	       "means something else now: was ``, is `max(p int64)`");
+	expect(t, 1, WEIR_STATE_DROPPED, "top", "means something else now: was `3`, is `4`");
+	free(t);
+}
+
 static void test_compare_what_is_dropped(void **state)
 {
 	struct tables *t = tables();
@@ -154,6 +172,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_compare_what_is_dealt_out_anew),
 	cmocka_unit_test(test_compare_what_is_new),
 	cmocka_unit_test(test_compare_what_is_dropped),
+	cmocka_unit_test(test_compare_says_one_line),
 	cmocka_unit_test(test_compare_a_name_is_the_whole_name),
 };
 
