@@ -47,7 +47,7 @@ static int against(const char *dir, const struct weir_pipeline *p, bool json,
 	int r = weir_steps_table(p, &opt, region, now, &err);
 
 	if (r == 0)
-		r = weir_steps_then(dir, region, then, name, &epoch, &err);
+		r = weir_steps_then(dir, p->name, region, then, name, &epoch, &err);
 	if (r < 0)
 		return weir_cli_error(WEIR_EXIT_FAILED, "check", "%s: %s", dir, err.text);
 	if (r == 0)

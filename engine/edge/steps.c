@@ -121,11 +121,12 @@ static int keep(void *ctx, const struct weir_bundle_head *h, uint64_t epoch)
 	return 0;
 }
 
-int weir_steps_then(const char *dir, struct weir_region *region, struct weir_bundle_head *ret,
-		    const char **ret_name, uint64_t *ret_epoch, struct weir_err *err)
+int weir_steps_then(const char *dir, const char *pipeline, struct weir_region *region,
+		    struct weir_bundle_head *ret, const char **ret_name, uint64_t *ret_epoch,
+		    struct weir_err *err)
 {
 	static struct weir_journal_report rep;
-	struct weir_journal_options o = {.read_only = true};
+	struct weir_journal_options o = {.read_only = true, .pipeline = pipeline};
 	struct weir_disk_options d = {.read_only = true};
 	struct then t = {.region = region, .ret = ret, .name = ret_name};
 	struct weir_state_dir state;

@@ -15,8 +15,10 @@ int weir_steps_table(const struct weir_pipeline *p, const struct weir_engine_opt
 		     struct weir_region *region, struct weir_bundle_head *ret,
 		     struct weir_err *err);
 
-/* Step table of the newest bundle of a state directory that no engine uses. 1: there is one, 0: it is empty, <0. */
-int weir_steps_then(const char *dir, struct weir_region *region, struct weir_bundle_head *ret,
-		    const char **ret_name, uint64_t *ret_epoch, struct weir_err *err);
+/* Step table of the newest bundle of a state directory that no engine uses and that belongs to the pipeline. 1: there is one,
+ * 0: it is empty, <0. */
+int weir_steps_then(const char *dir, const char *pipeline, struct weir_region *region,
+		    struct weir_bundle_head *ret, const char **ret_name, uint64_t *ret_epoch,
+		    struct weir_err *err);
 
 #endif
