@@ -23,7 +23,7 @@ inst() {
 	env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL make -s --no-print-directory "$1" DESTDIR="$root" PREFIX=/opt/weir >"$dir/$1.log" 2>&1
 }
 check "make install" inst install
-for file in bin/weir bin/weir-engine bin/weir-rings lib/libweir.a lib/libweir.so lib/libweir.so.0 \
+for file in bin/weir bin/weir-engine bin/weir-rings bin/weir-sim lib/libweir.a lib/libweir.so lib/libweir.so.0 \
 	"lib/libweir.so.$(cat VERSION)" lib/pkgconfig/weir.pc include/weir/weir.h share/man/man1/weir.1 \
 	share/weir/examples/first.yaml lib/systemd/system/weir-engine@.service; do
 	check "installed: $file" [ -e "$home/$file" ]

@@ -74,6 +74,25 @@ static void print_detail(const struct sim_verdict *v)
 	       (unsigned long long)v->hash.lo);
 }
 
+/* For somebody who wants to know about a pipeline, not about the engine. */
+static void print_pipeline(const struct sim_tally *t, bool twice, const struct sim_user *u)
+{
+	uint32_t compared = 0;
+
+	for (uint32_t i = 0; i < u->sums; i++)
+		compared += !u->sum[i].varies;
+	printf("%llu runs with faults%s: %llu starts, %llu faults, %llu records in sinks; %.1f s CPU\n",
+	       (unsigned long long)t->seeds, twice ? ", each twice" : "",
+	       (unsigned long long)t->lives, (unsigned long long)t->faults,
+	       (unsigned long long)t->rows, t->cpu_s);
+	if (t->failed)
+		printf("%llu of them FAILED\n", (unsigned long long)t->failed);
+	else
+		printf("nothing found: in all of them %u of %u sinks had the very records they get "
+		       "without faults\n",
+		       compared, u->sums);
+}
+
 static void print_tally(const struct sim_tally *t, bool twice)
 {
 	double cpu = t->cpu_s > 0 ? t->cpu_s : 1e-9, runs = twice ? 2 : 1;
@@ -134,9 +153,11 @@ static bool reference(const struct sim_campaign *c, struct sim_user *u)
 	for (uint32_t i = 0; i < u->sums; i++)
 		if (u->sum[i].varies)
 			fprintf(stderr,
-				"weir-sim: sink `%s` is not compared: also without faults its records "
-				"depend on the order in which others arrive\n",
-				u->sum[i].step);
+				"weir-sim: sink `%s`: %s compared: also without faults its records "
+				"differ from run to run, with the order in which tasks get them\n",
+				u->sum[i].step,
+				u->sum[i].rows_vary ? "nothing is"
+						    : "only the number of its records is");
 	return true;
 }
 
@@ -144,6 +165,8 @@ static int finish(const struct sim_campaign *c, struct sim_tally *t, struct sim_
 {
 	if (c->json)
 		print_json(t, !c->once);
+	else if (user)
+		print_pipeline(t, !c->once, user);
 	else
 		print_tally(t, !c->once);
 	if (c->shrink && t->failed)
@@ -154,8 +177,10 @@ static int finish(const struct sim_campaign *c, struct sim_tally *t, struct sim_
 		printf("  %u of them never hit\n", never);
 	}
 	if (t->failed && !c->json)
-		printf("again: weir-sim --seed %llu%s%s\n", (unsigned long long)t->first_failed,
-		       c->pipeline ? " " : "", c->pipeline ? c->pipeline : "");
+		printf("again: weir-sim --seed %llu%s%s (with --trace: every event; with --shrink: "
+		       "the faults that are needed)\n",
+		       (unsigned long long)t->first_failed, c->pipeline ? " " : "",
+		       c->pipeline ? c->pipeline : "");
 	sim_mem_free();
 	return t->failed ? 1 : 0;
 }
@@ -185,10 +210,13 @@ int sim_campaign_run(const struct sim_campaign *c)
 	struct sim_tally t = {0};
 	struct sim_user *user = c->pipeline ? sim_alloc(sizeof(*user)) : NULL;
 	double from = sim_cpu_seconds();
+	bool detail = c->detail;
 	int r;
 
 	if (c->plant)
 		return one_plant(c);
+	if (c->seconds)
+		detail = false;
 	if (user && !reference(c, user)) {
 		free(user);
 		return 2;
@@ -197,22 +225,22 @@ int sim_campaign_run(const struct sim_campaign *c)
 		struct sim_run run = {.seed = seed,
 				      .user = user,
 				      .lines = c->trace ? stdout : NULL,
-				      .dump = c->detail ? stdout : NULL};
+				      .dump = detail ? stdout : NULL};
 		struct sim_verdict v;
 
-		if (c->detail && !c->json) {
+		if (detail && !c->json) {
 			struct sim_options o;
 
 			sim_options_of(&o, seed);
 			printf("seed %llu\n", (unsigned long long)seed);
-			sim_options_print(&o, stdout);
+			sim_options_print(&o, !user, stdout);
 			fflush(stdout);
 		}
 		sim_campaign_seed(&run, c->once, &v);
 		add(&t, seed, &v);
 		if (v.end == SIM_FAILED && !c->json)
 			print_failure(seed, &v);
-		if (c->detail && !c->json)
+		if (detail && !c->json)
 			print_detail(&v);
 		t.cpu_s = sim_cpu_seconds() - from;
 		if (c->seconds && t.cpu_s >= (double)c->seconds)

@@ -13,24 +13,35 @@ const char *malloc_conf = "narenas:1,dirty_decay_ms:-1,muzzy_decay_ms:-1";
 
 static const char usage[] =
 	"usage: weir-sim [OPTION]... [PIPELINE]\n"
-	"Runs the engine's core in a simulated world of faults, one seed after the other.\n"
-	"PIPELINE is a pipeline file of your own: its output under faults is compared with a run\n"
-	"without them (sources: file, memory, nexmark; sinks are models).\n"
+	"Lets a pipeline run through crashes, power cuts, damaged disks and lost answers, and looks\n"
+	"whether anything is lost or doubled. Nothing of it is real: one thread, its own clock, disk and\n"
+	"sinks in memory. No file is written. A seed, a number, decides everything, so that each run can\n"
+	"be had again.\n"
 	"\n"
-	"  --seed N          one seed, said in detail\n"
-	"  --seeds A-B       these seeds (default: 1-100)\n"
+	"PIPELINE is a pipeline file. It runs without faults first; then each seed must leave the same\n"
+	"records in its sinks. Sources: file, memory, nexmark, with an end. Sinks of all kinds are replaced.\n"
+	"Without PIPELINE the engine itself is tested, with a pipeline made up for each seed.\n"
+	"\n"
+	"  --seed N          one seed, in detail\n"
+	"  --seeds A-B       these seeds (default: 1-100, with PIPELINE 1-20)\n"
 	"  --time S          seeds from A on, for S seconds of CPU time\n"
-	"  --once            each seed once; default is twice, and the traces must be equal\n"
+	"  --once            each seed once; without it twice, and both must do the very same\n"
 	"  --trace           every event as a line\n"
-	"  --shrink          drops faults from a failing seed while the same invariant fails\n"
-	"  --plant NAME      with a planted bug (make VARIANT=planted): seeds until it is found\n"
+	"  --shrink          leaves faults of a failing seed out as long as it fails the same way,\n"
+	"                    and prints the ones that are needed\n"
+	"  -o json           the result as JSON\n"
+	"  -h, --help        this text\n"
+	"\n"
+	"For work on the engine:\n"
+	"  --list-probes     places in the code and situations, how often they were met, which never\n"
+	"  --story NAME      a scripted run; prints what happens\n"
+	"  --list-stories    their names\n"
+	"  --plant NAME      with a bug planted on purpose (make VARIANT=planted): seeds until found\n"
 	"  --plants          the same for all of them, as a table\n"
 	"  --list-plants     their names\n"
-	"  --list-probes     counts of probes and buggify points after the run; those never hit\n"
-	"  --story NAME      a scripted run; prints what happens (golden traces)\n"
-	"  --list-stories    their names\n"
-	"  -o json           the result as JSON\n"
-	"  -h, --help        this text\n";
+	"\n"
+	"Exit: 0 nothing found, 1 something was lost, doubled or stuck, 2 wrong use or a pipeline that\n"
+	"cannot be simulated.\n";
 
 static int bad_use(const char *what, const char *arg)
 {
@@ -150,6 +161,8 @@ int main(int argc, char **argv)
 	r = parse(&c, argc, argv);
 	if (r)
 		return r;
+	if (c.pipeline && !c.given)
+		c.last = 20;
 	if (c.story)
 		return sim_story_run(c.story, c.trace);
 	if (c.plants)

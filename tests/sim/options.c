@@ -87,7 +87,7 @@ void sim_options_calm(struct sim_options *o)
 	memset(o->on, 0, sizeof(o->on));
 }
 
-void sim_options_print(const struct sim_options *o, FILE *to)
+static void print_workload(const struct sim_options *o, FILE *to)
 {
 	static const char *const window[] = {"?", "tumbling", "sliding", "session"};
 	static const char *const key[] = {"int64", "text", "both"};
@@ -107,6 +107,12 @@ void sim_options_print(const struct sim_options *o, FILE *to)
 		o->marks ? ", marks" : "",
 		o->split ? (o->loose_sink ? ", split (at least once)" : ", split") : "",
 		o->ring_bytes, o->text_max);
+}
+
+void sim_options_print(const struct sim_options *o, bool with_workload, FILE *to)
+{
+	if (with_workload)
+		print_workload(o, to);
 	fprintf(to,
 		"  epochs     every %.0f ms or %llu bytes, %u in flight, deadline %.0f ms, base after %llu bytes, "
 		"segments of %llu bytes\n",

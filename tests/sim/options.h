@@ -51,6 +51,7 @@ struct sim_options {
 void sim_options_of(struct sim_options *o, uint64_t seed);
 /* No faults; the same workload. */
 void sim_options_calm(struct sim_options *o);
-void sim_options_print(const struct sim_options *o, FILE *to);
+/* The workload too, unless the pipeline is the user's. */
+void sim_options_print(const struct sim_options *o, bool workload, FILE *to);
 
 #endif

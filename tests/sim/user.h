@@ -16,6 +16,7 @@ struct sim_sum { /* of a sink's rows, in no order */
 	char step[WEIR_NAME_MAX + 1];
 	uint64_t rows, lo, hi;
 	bool varies; /* also without faults: it depends on the order in which records arrive */
+	bool rows_vary; /* not even their number */
 };
 
 struct sim_user {
