@@ -21,7 +21,8 @@ struct cell_sink_thread {
 };
 
 struct cell_task {
-	_Atomic uint64_t rows, held; /* of its source, its sinks */
+	_Atomic uint64_t rows; /* of its source */
+	uint64_t held; /* bytes, of its sinks; the worker's */
 	bool sinks;
 	bool reported; /* report is in the inbox; under the lock */
 	struct weir_report report;
@@ -42,7 +43,9 @@ struct engine_cell {
 
 	/* for the workers */
 	_Atomic uint64_t barrier, round, durable;
-	uint64_t held_step; /* the cell is told each time so many bytes more are held; fixed */
+	_Atomic uint64_t held; /* bytes, by all sinks */
+	/* Fixed: the cell is told each time a task holds so many bytes more; and what all may hold. */
+	uint64_t held_step, held_limit;
 	_Atomic size_t touch_bytes;
 	_Atomic bool hold, closing;
 	_Atomic bool stop;

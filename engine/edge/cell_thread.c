@@ -22,25 +22,37 @@ void weir__cell_before_turn(struct engine_task *t)
 	struct weir_unit *u = &t->unit;
 
 	u->barrier_want = atomic_load_explicit(&x->barrier, memory_order_acquire);
-	u->hold = atomic_load_explicit(&x->hold, memory_order_relaxed);
+	/* The cell may be waiting for a slow disk: memory is bounded without it. */
+	u->hold = atomic_load_explicit(&x->hold, memory_order_relaxed) ||
+		  atomic_load_explicit(&x->held, memory_order_relaxed) >= x->held_limit;
 	u->task.closing = atomic_load_explicit(&x->closing, memory_order_relaxed);
 	u->round_want = atomic_load_explicit(&x->round, memory_order_relaxed);
 	u->touch_bytes = atomic_load_explicit(&x->touch_bytes, memory_order_relaxed);
 	u->durable = atomic_load_explicit(&x->durable, memory_order_relaxed);
 }
 
+static void wake_workers(struct weir_engine *e)
+{
+	for (uint32_t i = 0; i < e->plan.place.worker_count; i++)
+		weir_doorbell_ring(e->worker[i].doorbell);
+}
+
 /* What the sinks of the task hold. The cell looks once an interval; output that grows faster does not wait for that. */
 static void note_held(struct weir_engine *e, struct cell_task *ct, const struct weir_unit *u)
 {
-	uint64_t was = atomic_load_explicit(&ct->held, memory_order_relaxed), held = 0;
+	struct engine_cell *x = e->cell;
+	uint64_t was = ct->held, held = 0, total;
 
 	for (uint32_t i = 0; i < u->task.node_count; i++)
 		held += u->task.node[i].held;
 	if (held == was)
 		return;
-	atomic_store_explicit(&ct->held, held, memory_order_relaxed);
-	if (held / e->cell->held_step > was / e->cell->held_step)
+	ct->held = held;
+	total = atomic_fetch_add(&x->held, held - was);
+	if (held / x->held_step > was / x->held_step)
 		weir__cell_wake(e);
+	if (total >= x->held_limit && total + (held - was) < x->held_limit)
+		wake_workers(e); /* sources wait for this */
 }
 
 void weir__cell_after_turn(struct engine_task *t)
@@ -170,12 +182,6 @@ static bool publish(struct engine_cell *x)
 	return news;
 }
 
-static void wake_workers(struct weir_engine *e)
-{
-	for (uint32_t i = 0; i < e->plan.place.worker_count; i++)
-		weir_doorbell_ring(e->worker[i].doorbell);
-}
-
 static void say_space(struct engine_cell *x)
 {
 	if (x->cell.space_low == x->said_space)
@@ -195,12 +201,11 @@ static struct weir_cell_now now_of(struct weir_engine *e)
 	struct engine_cell *x = e->cell;
 	struct weir_cell_now now = {.mono_ns = weir_mono_ns(),
 				    .wall_ns = weir_wall_ns(),
+				    .output_bytes = atomic_load(&x->held),
 				    .stop = atomic_load(&x->stop)};
 
-	for (uint32_t i = 0; i < e->plan.tasks.task_count; i++) {
+	for (uint32_t i = 0; i < e->plan.tasks.task_count; i++)
 		now.input_rows += atomic_load_explicit(&x->task[i].rows, memory_order_relaxed);
-		now.output_bytes += atomic_load_explicit(&x->task[i].held, memory_order_relaxed);
-	}
 	return now;
 }
 
@@ -425,6 +430,7 @@ int weir__cell_open_state(struct weir_engine *e, struct weir_err *err)
 	x->had_ended = x->cell.ended;
 	x->fence = weir_journal_fence(x->journal);
 	x->held_step = held_step(x);
+	x->held_limit = x->cell.opt.epoch_bytes * 2; /* as in the cell's own admission */
 	snprintf(x->disk_text, sizeof(x->disk_text), "%s", x->disk.ops->describe(x->disk.ctx));
 	x->sink_shown =
 		weir_region_array(&e->region, struct weir_cell_sink_info, x->cell.sink_count);
