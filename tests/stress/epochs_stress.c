@@ -460,12 +460,12 @@ static char wrong[256];
 /* The input stands still, what waits is bounded, and nobody spins. */
 static void look_at_blocked(struct rig *g)
 {
-	int64_t end = stress_now_ns() + STUCK_NS, cpu = 0;
+	int64_t end = stress_now_ns() + STUCK_NS / 2, cpu = 0;
 	uint64_t before = 0, waiting;
 	int quiet = 0;
 
-	/* A slow disk holds the input for a moment as well. */
-	while (quiet < 2 && stress_now_ns() < end) {
+	/* A slow disk holds the input for a moment as well, and what is on its way there takes a while. */
+	while ((quiet < 2 || cpu > 40) && stress_now_ns() < end) {
 		before = records_in(g);
 		cpu = cpu_percent(400 * WEIR_NS_PER_MS);
 		quiet = rig_number(g, "hold") && records_in(g) == before ? quiet + 1 : 0;
