@@ -7,9 +7,11 @@
 #include "tests/sim/campaign.h"
 #include "tests/sim/story.h"
 
-/* jemalloc keeps what it has: lives take and give back the same megabytes over and over. */
+/* Lives take and give back the same megabytes over and over: jemalloc keeps them for a second, and gives them away
+ * in pieces. */
 WEIR_API extern const char *malloc_conf;
-const char *malloc_conf = "narenas:1,dirty_decay_ms:-1,muzzy_decay_ms:-1";
+const char *malloc_conf =
+	"narenas:1,dirty_decay_ms:1000,muzzy_decay_ms:0,lg_extent_max_active_fit:24";
 
 static const char usage[] =
 	"usage: weir-sim [OPTION]... [PIPELINE]\n"
