@@ -40,6 +40,7 @@ struct scan {
 	struct weir_hash128 commit_chain;
 	struct weir_jnl_pos torn_from, torn_to;
 	uint64_t torn_epoch;
+	bool shorter; /* the last segment is shorter than its units say: something cut it */
 	/* Told when a commit record shows that the place was committed. */
 	struct doubt doubt[DOUBTS];
 	uint32_t doubts;
@@ -197,9 +198,11 @@ static void take_commit(struct scan *s, const struct weir_jnl_head *h, struct we
 static void take(struct scan *s, const struct weir_jnl_head *h, struct weir_hash128 hash,
 		 const void *body, bool from_ring)
 {
+	const struct weir_jnl_segment *seg = weir_jnl_segment_find(s->j, s->at.segment);
 	struct weir_jnl_commit c;
 
 	s->lost = false;
+	s->shorter = seg && seg->bytes / WEIR_DISK_BLOCK < h->segment_blocks;
 	s->b.log_end += weir_jnl_padded(h->bytes);
 	if (h->type == WEIR_JNL_DATA) {
 		take_data(s, h, hash);
@@ -323,6 +326,23 @@ static const struct weir_jnl_slot *newest_slot(const struct weir_journal *j)
 	return best;
 }
 
+static bool slot_holds(const struct weir_journal *j, uint64_t number)
+{
+	const struct weir_jnl_slot *slot = &j->slot[number % WEIR_JNL_SLOTS];
+
+	return !slot->bad && slot->commit.number == number;
+}
+
+/*
+ * A commit record is written when the one before it is durable in both places. So a power cut may leave out the newest
+ * slot of the ring, never the two newest: then the ring is damaged and does not say where the log ends.
+ */
+static bool ring_blind(const struct weir_journal *j)
+{
+	return !j->has_ring ||
+	       (j->number > 1 && !slot_holds(j, j->number) && !slot_holds(j, j->number - 1));
+}
+
 static void tell_torn(struct scan *s)
 {
 	struct weir_journal *j = s->j;
@@ -336,15 +356,15 @@ static void tell_torn(struct scan *s)
 	weir_probe("journal.torn_tail");
 	j->torn = true;
 	weir_jnl_segment_name(s->torn_from.segment, name);
-	if (!j->has_ring) {
+	if (ring_blind(j)) {
 		/* The ring would tell a tail that was never committed from one whose commit record is lost. */
 		weir_probe("journal.undecidable");
 		j->damaged = true;
 		weir_jnl_tell_one(
 			j, WEIR_JOURNAL_DAMAGED, name, s->torn_from.offset, bytes, s->torn_epoch,
 			s->torn_epoch,
-			"a bundle without a commit record, and the file commits is missing: it "
-			"is not known whether it was committed; restore commits from a backup");
+			"a bundle without a commit record, and the file commits is missing or damaged: "
+			"it is not known whether it was committed; restore commits from a backup");
 		return;
 	}
 	weir_jnl_tell_one(
@@ -373,6 +393,12 @@ static void verdict(struct scan *s)
 		s->doubts = 0;
 		doubt(s, first ? j->end : (struct weir_jnl_pos){j->super.segment, 0}, 0,
 		      WEIR_JNL_FILE_END, !first);
+		condemn(s, s->epoch + 1);
+	}
+	if (!j->damaged && s->shorter && ring_blind(j)) {
+		weir_probe("journal.cut_and_blind");
+		s->doubts = 0;
+		doubt(s, j->end, 0, WEIR_JNL_FILE_END, false);
 		condemn(s, s->epoch + 1);
 	}
 	if (!j->damaged)

@@ -153,7 +153,6 @@ static void test_embed_goes_on_after_a_stop(void **state)
 		usleep(30000);
 		weir_pipeline_stop(h, 0);
 		in = finish(h);
-		assert_true(in > 0);
 		sum += in;
 	}
 	sum += run(&o);

@@ -543,10 +543,16 @@ static void test_errors_while_repairing(void **state)
 		c->d.read_bad = i == 2 ? "superblock" : NULL;
 		c->d.read_error = -EACCES;
 		r = verify(c, true, &s);
-		assert_int_equal(r, i == 0 || i == 2 ? -EACCES : WEIR_E_IO);
+		/* Without the ring nobody knows whether the bundle at the end was committed. */
+		assert_int_equal(r, i == 0 || i == 2 ? -EACCES
+				    : i == 3	     ? WEIR_E_CORRUPT
+						     : WEIR_E_IO);
 		c->d.read_bad = NULL;
 		c->d.fail_write = 0;
-		assert_true(judge(c));
+		if (i == 3)
+			assert_int_equal(jcase_try_open(c), WEIR_E_CORRUPT);
+		else
+			assert_true(judge(c));
 		jcase_free(c);
 	}
 }

@@ -344,7 +344,8 @@ static void test_pipeline_long_texts(void **state)
 		     "pipeline: p\n\"a\\nb\": 1\nsteps: {s: {source: nexmark}, o: {from: s.bid, "
 		     "sink: stdout}}\n");
 	expect_one(&b, "2:1: unknown key `a?b` in a pipeline file; known are pipeline, steps, "
-		       "workers, parallelism, ring_size, record_max, metrics, on_error\n");
+		       "workers, parallelism, ring_size, record_max, metrics, on_error, "
+		       "guarantee, state\n");
 }
 
 static int group_setup(void **state)
