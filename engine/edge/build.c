@@ -111,9 +111,10 @@ void weir__task_fini(struct engine_task *t)
 	if (t->unit.source && t->engine->epochs)
 		t->unit.source->durable = t->engine->cell->shown.durable;
 	weir_disassemble_task(&t->unit);
-	/* Stopped between a freeze and its report. */
-	for (uint32_t i = 0; t->unit.part && i < t->unit.task.node_count; i++)
-		weir_out_fini(&t->unit.part[i]);
+	/* Stopped between a freeze and its report. A tap's node has no part. */
+	for (uint32_t i = 0; i < t->unit.task.node_count; i++)
+		if (t->unit.task.node[i].part)
+			weir_out_fini(t->unit.task.node[i].part);
 	if (t->unit.part)
 		weir_out_fini(&t->unit.own);
 }
