@@ -273,9 +273,12 @@ static void say_start(struct run *run)
 		weir_log(WEIR_LOG_INFO,
 			 "an earlier run has processed the whole input; --fresh starts over",
 			 "pipeline", run->p->name, NULL);
-	else if (weir_engine_continued(run->e))
-		weir_log(WEIR_LOG_INFO, "going on where the last run stopped", "state",
-			 run->p->state.dir, NULL);
+	else if (weir_engine_keeps_state(run->e))
+		weir_log(WEIR_LOG_INFO,
+			 weir_engine_continued(run->e) ? "going on where the last run stopped"
+						       : "keeping state",
+			 "state", weir_engine_state_dir(run->e), "disk", weir_engine_disk(run->e),
+			 NULL);
 	if (run->metrics)
 		weir_log(WEIR_LOG_INFO, "serving metrics", "address",
 			 weir_metrics_address(run->metrics), NULL);

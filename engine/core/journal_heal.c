@@ -55,7 +55,12 @@ static int make_ring(struct weir_journal *j)
 	if (j->ring_short) {
 		j->disk->ops->close(j->disk->ctx, j->ring_file);
 		j->ring_file = -1;
-		r = j->disk->ops->unlink(j->disk->ctx, WEIR_JNL_FILE_RING);
+		/* A short one is damaged; what is damaged is kept. */
+		r = j->disk->ops->rename(j->disk->ctx, WEIR_JNL_FILE_RING,
+					 "quarantine/" WEIR_JNL_FILE_RING);
+		if (r ==
+		    -EEXIST) /* there is one from before: this one holds no more than that did */
+			r = j->disk->ops->unlink(j->disk->ctx, WEIR_JNL_FILE_RING);
 	}
 	if (r == 0)
 		r = j->disk->ops->open(j->disk->ctx, WEIR_JNL_FILE_RING,

@@ -184,16 +184,22 @@ static bool publish(struct engine_cell *x)
 
 static void say_space(struct engine_cell *x)
 {
+	char free_mb[24], need_mb[24];
+
 	if (x->cell.space_low == x->said_space)
 		return;
 	x->said_space = x->cell.space_low;
+	snprintf(free_mb, sizeof(free_mb), "%llu",
+		 (unsigned long long)(x->journal_shown.space_free >> 20));
+	snprintf(need_mb, sizeof(need_mb), "%llu",
+		 (unsigned long long)(x->cell.opt.space_min >> 20));
 	weir_log(
 		WEIR_LOG_WARN,
 		x->said_space
-			? "the disk of the state directory is nearly full: input stops, what is on "
-			  "the way is committed"
+			? "the disk of the state directory is nearly full: input stops until there is room, "
+			  "what is on the way is committed"
 			: "the disk of the state directory has room again: input goes on",
-		"dir", x->dir.path, NULL);
+		"dir", x->dir.path, "free_mib", free_mb, "needed_mib", need_mb, NULL);
 }
 
 static struct weir_cell_now now_of(struct weir_engine *e)

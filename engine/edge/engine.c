@@ -496,6 +496,16 @@ bool weir_engine_keeps_state(const struct weir_engine *e)
 	return e->epochs;
 }
 
+const char *weir_engine_state_dir(const struct weir_engine *e)
+{
+	return e->epochs ? e->p->state.dir : "";
+}
+
+const char *weir_engine_disk(const struct weir_engine *e)
+{
+	return e->epochs ? e->cell->disk.ops->describe(e->cell->disk.ctx) : "";
+}
+
 bool weir_engine_continued(const struct weir_engine *e)
 {
 	return e->epochs && e->cell->continued;

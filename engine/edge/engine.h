@@ -59,6 +59,9 @@ void weir_engine_close(struct weir_engine *e);
 /* The pipeline keeps state; it goes on from an earlier run; that run had already ended (start() does nothing more than
  * bring sinks up to date). */
 bool weir_engine_keeps_state(const struct weir_engine *e);
+/* State directory, and how its disk is written ("io_uring, O_DIRECT"); "" without one. */
+const char *weir_engine_state_dir(const struct weir_engine *e);
+const char *weir_engine_disk(const struct weir_engine *e);
 bool weir_engine_continued(const struct weir_engine *e);
 bool weir_engine_had_ended(const struct weir_engine *e);
 
