@@ -364,4 +364,63 @@ static inline void receiver_stop(struct receiver *v)
 	close(v->fd);
 }
 
+/* ---- what the tests share ---- */
+
+static uint64_t seed;
+
+static inline uint32_t pick(uint32_t n)
+{
+	return (uint32_t)(stress_random(&seed) % n);
+}
+
+enum { WITHOUT, EXACTLY, AT_LEAST };
+
+/* The first lines: name, guarantee, state. */
+static inline int head(char *p, size_t cap, int guarantee, const char *name)
+{
+	if (guarantee == WITHOUT)
+		return snprintf(p, cap, "pipeline: %s\nguarantee: none\nsteps:\n", name);
+	return snprintf(p, cap,
+			"pipeline: %s\nguarantee: %s\n"
+			"state: {dir: %s.state, epoch: %ums, epoch_size: %uKiB, in_flight: %u, "
+			"segment_size: 4MiB, base_size: 1MiB, deadline: %ums}\nsteps:\n",
+			name, guarantee == EXACTLY ? "exactly_once" : "at_least_once", name,
+			1 + pick(5), 64u << pick(4), 1 + pick(4), pick(4) ? 10000 : 1 + pick(8));
+}
+
+static inline void remove_folder(const char *name)
+{
+	char path[256];
+
+	snprintf(path, sizeof(path), "%s/%s", rig_dir, name);
+	nftw(path, rig_remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+static inline void compare(const char *want, const char *have)
+{
+	struct lines a, b;
+
+	lines_read(&a, want);
+	lines_read(&b, have);
+	lines_sort(&a, false);
+	lines_sort(&b, false);
+	assert_true(a.count > 100);
+	lines_same(&a, &b, have);
+	lines_free(&a);
+	lines_free(&b);
+}
+
+/* Nothing lost on a socket; what a stop left unknown may have come again. */
+static inline void compare_received(struct receiver *v)
+{
+	struct lines want;
+
+	lines_read(&want, "bids");
+	lines_sort(&want, true);
+	lines_sort(&v->whole, true);
+	lines_same(&want, &v->whole, "socket");
+	lines_free(&want);
+	lines_free(&v->whole);
+}
+
 #endif

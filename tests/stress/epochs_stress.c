@@ -7,33 +7,11 @@
 #include <fcntl.h>
 #include <signal.h>
 
-#include "tests/stress/epochs_rig.h"
+#include "tests/stress/epochs_producer.h"
 
 #define EVENTS 40000
 
-static uint64_t seed;
-
-static uint32_t pick(uint32_t n)
-{
-	return (uint32_t)(stress_random(&seed) % n);
-}
-
 /* ---- stopped at any time ---- */
-
-enum { WITHOUT, EXACTLY, AT_LEAST };
-
-/* The first lines: name, guarantee, state. */
-static int head(char *p, size_t cap, int guarantee, const char *name)
-{
-	if (guarantee == WITHOUT)
-		return snprintf(p, cap, "pipeline: %s\nguarantee: none\nsteps:\n", name);
-	return snprintf(p, cap,
-			"pipeline: %s\nguarantee: %s\n"
-			"state: {dir: %s.state, epoch: %ums, epoch_size: %uKiB, in_flight: %u, "
-			"segment_size: 4MiB, base_size: 1MiB, deadline: %ums}\nsteps:\n",
-			name, guarantee == EXACTLY ? "exactly_once" : "at_least_once", name,
-			1 + pick(5), 64u << pick(4), 1 + pick(4), pick(4) ? 10000 : 1 + pick(8));
-}
 
 /* Keyed windows and a socket; without epochs the lines for the socket go to a file. */
 static const char *windows(char *p, size_t cap, int guarantee, unsigned port)
@@ -150,41 +128,6 @@ static void again_and_again(const char *(*make)(char *, size_t, int, unsigned), 
 	rig_close(&g);
 }
 
-static void remove_folder(const char *name)
-{
-	char path[256];
-
-	snprintf(path, sizeof(path), "%s/%s", rig_dir, name);
-	nftw(path, rig_remove_one, 8, FTW_DEPTH | FTW_PHYS);
-}
-
-static void compare(const char *want, const char *have)
-{
-	struct lines a, b;
-
-	lines_read(&a, want);
-	lines_read(&b, have);
-	lines_sort(&a, false);
-	lines_sort(&b, false);
-	assert_true(a.count > 100);
-	lines_same(&a, &b, have);
-	lines_free(&a);
-	lines_free(&b);
-}
-
-/* Nothing lost on a socket; what a stop left unknown may have come again. */
-static void compare_received(struct receiver *v)
-{
-	struct lines want;
-
-	lines_read(&want, "bids");
-	lines_sort(&want, true);
-	lines_sort(&v->whole, true);
-	lines_same(&want, &v->whole, "socket");
-	lines_free(&want);
-	lines_free(&v->whole);
-}
-
 static void test_stopped_windows(void **state)
 {
 	int64_t end = stress_now_ns() + stress_part_ns(3);
@@ -231,88 +174,6 @@ static void test_stopped_files(void **state)
 /* ---- a producer that is told what is durable ---- */
 
 #define PRODUCED 20000
-
-struct producer {
-	char address[64];
-	pthread_mutex_t lock; /* address: a new one after each start */
-	_Atomic uint64_t durable;
-	_Atomic bool leave;
-	char *text;
-	size_t bytes;
-};
-
-static int dial(struct producer *q)
-{
-	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	const char *colon;
-
-	pthread_mutex_lock(&q->lock);
-	colon = strrchr(q->address, ':');
-	a.sin_port = htons((uint16_t)(colon ? atoi(colon + 1) : 1));
-	pthread_mutex_unlock(&q->lock);
-	if (connect(fd, (struct sockaddr *)&a, sizeof(a)) == 0 &&
-	    send(fd, "weir 1 stress\n", 14, MSG_NOSIGNAL) == 14)
-		return fd;
-	close(fd);
-	return -1;
-}
-
-/* Sends what is not durable, hears what is; until the connection ends. */
-static void produce(struct producer *q, int fd)
-{
-	char said[4096];
-	size_t at = 0, n = 0;
-	bool ok = false;
-
-	while (!atomic_load(&q->leave)) {
-		struct pollfd p = {.fd = fd,
-				   .events = ok && at < q->bytes ? POLLIN | POLLOUT : POLLIN};
-		char *end;
-		ssize_t k;
-
-		poll(&p, 1, 5);
-		if (p.revents & POLLOUT) {
-			k = send(fd, q->text + at, WEIR_MIN(q->bytes - at, (size_t)20000),
-				 MSG_NOSIGNAL | MSG_DONTWAIT);
-			at += k > 0 ? (size_t)k : 0;
-		}
-		if (!(p.revents & ~POLLOUT))
-			continue;
-		k = recv(fd, said + n, sizeof(said) - 1 - n, 0);
-		if (k <= 0)
-			return;
-		n += (size_t)k;
-		said[n] = 0;
-		while ((end = strchr(said, '\n'))) {
-			uint64_t v = strtoull(strchr(said, ' ') + 1, NULL, 10);
-
-			if (!ok)
-				at = (size_t)v;
-			ok = true;
-			assert_true(v >= atomic_load(&q->durable)); /* never taken back */
-			atomic_store(&q->durable, v);
-			n -= (size_t)(end + 1 - said);
-			memmove(said, end + 1, n + 1);
-		}
-	}
-}
-
-static void *producer_main(void *arg)
-{
-	struct producer *q = arg;
-
-	while (!atomic_load(&q->leave)) {
-		int fd = dial(q);
-
-		if (fd >= 0) {
-			produce(q, fd);
-			close(fd);
-		}
-		stress_pause(WEIR_NS_PER_MS);
-	}
-	return NULL;
-}
 
 static void produced_open(struct rig *g, struct producer *q)
 {
