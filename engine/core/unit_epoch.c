@@ -151,7 +151,8 @@ bool weir_unit_take(struct weir_unit *u, struct weir_report *ret)
 	if (u->phase != WEIR_FREEZE_READY)
 		return false;
 	ret->epoch = u->epoch;
-	ret->round = u->passed ? UINT64_MAX : u->round_reported;
+	/* Not `passed`: this epoch may have been frozen before the end came, and untouched. */
+	ret->round = u->final ? UINT64_MAX : u->round_reported;
 	ret->final = u->final;
 	ret->part_count = 0;
 	take(ret, WEIR_PART_TASK, u->task.node[0].step, &u->own);

@@ -380,6 +380,8 @@ static void test_unit_end_is_the_last_report(void **state)
 	assert_true(f->u.passed && !f->u.done && !f->u.final);
 	take(f);
 	assert_int_equal(f->report.epoch, 1);
+	/* It was frozen before the end: no base may count it as touched. */
+	assert_int_equal(f->report.round, 0);
 	assert_false(f->report.final || f->u.done);
 	assert_int_equal(part_u64(f, 3), 0);
 	for (uint32_t i = 0; i < 4; i++)
