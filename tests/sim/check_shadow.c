@@ -5,7 +5,8 @@
  * once more, for the checker. When that epoch is durable, bundles are read by a reader of the checker's own into a
  * second set of tasks, which must have the very same state.
  *
- * A node with a base round under way is left out: touching all would end its round.
+ * A node with a base round under way is left out: touching all would end its round. So is the last freeze of a task:
+ * what it still has is never needed again, and a base may leave it out.
  */
 #include "engine/core/freeze.h"
 #include "tests/sim/life.h"
@@ -74,7 +75,7 @@ static void shadow_freeze(struct weir_node *n, struct weir_out *o)
 
 	w->real->freeze(n, o);
 	w->whole = false;
-	if (!l->cell_open || l != l->s->life || !sampled(l, n->task->epoch) ||
+	if (!l->cell_open || l != l->s->life || !sampled(l, n->task->epoch) || u->final ||
 	    u->round_at > u->round || sh->count == WEIR_COUNT_OF(sh->node))
 		return;
 	while (w->real->encode && !w->real->encode(n, o, PIECE))

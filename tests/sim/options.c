@@ -35,9 +35,12 @@ static void workload(struct sim_options *o, struct weir_prng *p)
 	if (o->lateness_ns < o->disorder_ns)
 		o->window = WEIR_WINDOW_TUMBLING;
 	o->window_ns = o->spread_ns * weir_prng_range(p, 2, 400);
-	o->slide_ns = o->window == WEIR_WINDOW_SLIDING
-			      ? WEIR_MAX(o->window_ns / weir_prng_range(p, 1, 5) / MS, 1u) * MS
-			      : o->window_ns;
+	o->slide_ns = o->window_ns;
+	if (o->window == WEIR_WINDOW_SLIDING) {
+		uint64_t ms = o->window_ns / weir_prng_range(p, 1, 5) / MS;
+
+		o->slide_ns = WEIR_MAX(ms, (uint64_t)1) * MS;
+	}
 	o->window_late_ns = weir_prng_chance(p, 1, 3) ? o->spread_ns * skewed(p, 1, 100) : 0;
 	o->top = weir_prng_chance(p, 1, 2);
 	o->sums = weir_prng_chance(p, 2, 3);
