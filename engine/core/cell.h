@@ -13,7 +13,7 @@
  *         covered  in a base that was read back
  * Rules:  one epoch is aligned at a time; up to `in_flight` epochs are between open and durable (I6).
  *         An epoch that takes longer than `deadline_ns` to align is folded: no bundle of its own, its parts go
- *         into the next one, its number is never used again (I2).
+ *         into the next one, its number is never used again (I2). Not when that would be more than `epoch_bytes`.
  *         `hold` asks the sources to emit nothing: an epoch has become large and the next cannot be opened, the
  *         disk is nearly full, or the pipeline stops.
  * Life:   open (journal, sinks' cursors, state back into the nodes) -> start -> step ... until `finished`.

@@ -140,6 +140,23 @@ void weir__cell_epoch_open(struct weir_cell *c, const struct weir_cell_now *now)
 	}
 }
 
+/* What the epoch and those folded into it have given so far. */
+static uint64_t collected(const struct weir_cell *c)
+{
+	uint64_t bytes = c->own->body.bytes;
+
+	for (uint32_t i = 0; i < c->sink_count; i++)
+		bytes += c->own->sink[i].collect.bytes;
+	return bytes;
+}
+
+/* Late ones in a row come to an end: something has to become durable, and fit into memory and a bundle until then. */
+static bool may_fold(const struct weir_cell *c)
+{
+	return weir__cell_numbers(c) < WEIR_EPOCHS_IN_FLIGHT_MAX / 2 &&
+	       collected(c) < c->opt.epoch_bytes;
+}
+
 /* A bundle of its own, or folded into the next one. */
 void weir__cell_epoch_aligned(struct weir_cell *c, const struct weir_cell_now *now)
 {
@@ -152,8 +169,7 @@ void weir__cell_epoch_aligned(struct weir_cell *c, const struct weir_cell_now *n
 	c->aligned = c->open;
 	c->align_ns = now->mono_ns - own->opened_ns;
 	c->align_max_ns = WEIR_MAX(c->align_max_ns, c->align_ns);
-	/* Late ones in a row come to an end: something has to become durable. */
-	if (late && !last && weir__cell_numbers(c) < WEIR_EPOCHS_IN_FLIGHT_MAX / 2) {
+	if (late && !last && may_fold(c)) {
 		weir_probe("cell.folded");
 		c->folded++;
 		if (!own->folded_from)

@@ -337,7 +337,10 @@ static void look_at_blocked(struct rig *g)
 	else if (cpu > 40)
 		WRONG("%lld %% of a core while all is blocked", (long long)cpu);
 	else if (waiting > WAITING_MAX)
-		WRONG("%llu bytes wait", (unsigned long long)waiting);
+		WRONG("%llu bytes of %llu epochs wait, one may have %llu",
+		      (unsigned long long)waiting,
+		      (unsigned long long)rig_number(g, "waiting_epochs"),
+		      (unsigned long long)g->p->state.epoch_bytes);
 }
 
 static void blocked_run(const char *yaml, bool now)

@@ -270,6 +270,25 @@ static void test_fold_has_an_end(void **state)
 	case_free(c);
 }
 
+/* What they give is kept in memory and becomes one bundle: with enough of it none is folded. */
+static void test_fold_not_more_than_an_epoch(void **state)
+{
+	struct ccase *c = case_new();
+
+	(void)state;
+	hooks("cell.fold");
+	c->opt.epoch_bytes = 1;
+	case_up(c);
+	for (uint32_t i = 0; i < 50; i++) {
+		case_feed(c);
+		case_ticks(c, 3);
+	}
+	assert_int_equal(c->cell.folded, 0);
+	assert_true(c->cell.bundles > 5);
+	case_again(c);
+	case_free(c);
+}
+
 /* ---- the end ---- */
 
 static void test_end_reports_early_and_in_time(void **state)
@@ -672,6 +691,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_hold_when_the_disk_is_nearly_full),
 	cmocka_unit_test(test_fold_an_epoch_that_misses_its_deadline),
 	cmocka_unit_test(test_fold_has_an_end),
+	cmocka_unit_test(test_fold_not_more_than_an_epoch),
 	cmocka_unit_test(test_end_reports_early_and_in_time),
 	cmocka_unit_test(test_end_of_all_tasks_ends_the_pipeline),
 	cmocka_unit_test(test_end_of_all_tasks_between_two_epochs_does_not_wait),
