@@ -557,6 +557,37 @@ static void test_errors_while_repairing(void **state)
 	}
 }
 
+/* The ring says where the log ends. Without it a segment that was cut, here behind everything that is left, may have held
+ * more; with it nothing is missing. */
+static void test_cut_segment_without_a_ring(void **state)
+{
+	(void)state;
+	for (int ring = 0; ring < 2; ring++) {
+		struct jcase *c = small(false);
+		struct memdisk_file *last = NULL;
+		struct seen s;
+
+		for (int i = 1; i < 20; i++) {
+			char name[32];
+			struct memdisk_file *f;
+
+			snprintf(name, sizeof(name), "journal-%08d", i);
+			f = memdisk_find(&c->d, name);
+			for (uint64_t at = 0; f && at < f->bytes; at += 4096)
+				if (memcmp(f->data + at, "weirjrnl", 8) == 0)
+					last = f;
+		}
+		assert_non_null(last);
+		last->bytes -= 4096;
+		if (!ring)
+			memset(memdisk_find(&c->d, "commits")->data, 0, 64 * 4096);
+		assert_int_equal(verify(c, false, &s), ring ? 0 : WEIR_E_CORRUPT);
+		if (!ring)
+			assert_int_equal(jcase_try_open(c), WEIR_E_CORRUPT);
+		jcase_free(c);
+	}
+}
+
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_every_block_damaged_in_turn),
 	cmocka_unit_test(test_commit_records_come_back_from_their_other_place),
@@ -572,6 +603,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_repair_leaves_damage_alone),
 	cmocka_unit_test(test_verify_tells_every_place),
 	cmocka_unit_test(test_errors_while_repairing),
+	cmocka_unit_test(test_cut_segment_without_a_ring),
 };
 
 WEIR_TEST_MAIN("journal_damage", tests)
