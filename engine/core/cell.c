@@ -66,13 +66,11 @@ void weir_cell_step_table(const struct weir_pipeline *p, const struct weir_tasks
 int weir_cell_open(struct weir_cell *c, const struct weir_cell_options *opt,
 		   const struct weir_pipeline *p, const struct weir_tasks *tasks,
 		   struct weir_unit **unit, struct weir_journal *journal,
-		   const struct weir_mem *mem, struct weir_region *region, int64_t wall_ns,
-		   struct weir_err *err)
+		   const struct weir_mem *mem, struct weir_region *region, struct weir_err *err)
 {
 	struct weir_cell_private *own = weir_region_new(region, struct weir_cell_private);
 	int r;
 
-	(void)wall_ns;
 	memset(c, 0, sizeof(*c));
 	c->opt = *opt;
 	defaults(&c->opt);

@@ -131,8 +131,7 @@ int weir_cell_recall(struct weir_journal *j, struct weir_bundle_head *scratch,
 int weir_cell_open(struct weir_cell *c, const struct weir_cell_options *opt,
 		   const struct weir_pipeline *p, const struct weir_tasks *tasks,
 		   struct weir_unit **unit, struct weir_journal *journal,
-		   const struct weir_mem *mem, struct weir_region *region, int64_t wall_ns,
-		   struct weir_err *err);
+		   const struct weir_mem *mem, struct weir_region *region, struct weir_err *err);
 
 /* Takes the report over (its outputs are moved, the report itself stays the caller's). */
 void weir_cell_report(struct weir_cell *c, struct weir_report *r);

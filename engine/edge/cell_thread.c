@@ -429,7 +429,7 @@ int weir__cell_open_state(struct weir_engine *e, struct weir_err *err)
 			x->task[i].sinks |= unit[i]->task.node[k].cls->sink != NULL;
 	}
 	r = weir_cell_open(&x->cell, &o, e->p, &e->plan.tasks, unit, x->journal, x->cells_mem,
-			   &e->region, weir_wall_ns(), err);
+			   &e->region, err);
 	x->cell_open = true;
 	if (r < 0)
 		return r;

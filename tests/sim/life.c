@@ -118,7 +118,7 @@ static int open_cell(struct sim_life *l)
 				       .base_bytes = o->base_bytes,
 				       .space_min = (uint64_t)1 << 20};
 	int r = weir_cell_open(&l->cell, &co, l->p, &l->tasks, l->units, l->journal, &l->mem.mem,
-			       &l->region, sim_wall(l->s), &l->err);
+			       &l->region, &l->err);
 
 	l->cell_open = r == 0;
 	l->rest = l->cell.ended;

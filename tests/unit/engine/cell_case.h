@@ -484,7 +484,7 @@ static inline int case_try_up(struct ccase *c)
 	c->now.stop = false;
 	c->now.input_rows = 0;
 	return weir_cell_open(&c->cell, &c->opt, &c->p, &c->tasks, c->unit, j, &weir_test_mem,
-			      &c->region, 0, &c->err);
+			      &c->region, &c->err);
 }
 
 static inline void case_up(struct ccase *c)

@@ -60,7 +60,7 @@ static void test_restore_errors_name_the_step(void **state)
 		c->played[KEYS].restore_result = way == 0 ? WEIR_E_CORRUPT : 0;
 		c->played[KEYS].restored_result = way == 1 ? WEIR_E_LIMIT : 0;
 		assert_int_equal(weir_cell_open(&c->cell, &c->opt, &c->p, &c->tasks, c->unit, j,
-						&weir_test_mem, &c->region, 0, &c->err),
+						&weir_test_mem, &c->region, &c->err),
 				 way == 0 ? WEIR_E_CORRUPT : WEIR_E_LIMIT);
 		assert_non_null(strstr(c->err.text, "step `keys`: its state cannot be read back"));
 		case_down(c);
