@@ -72,6 +72,9 @@ struct weir_op_class {
 	/* Called between turns, about ten times a second, on nodes that keep something back (a sink's
 	 * buffer); may be NULL. <0: error as in run(). */
 	int (*tick)(struct weir_node *n);
+	/* Of a source: its `durable` has grown; tells those who wait for that. Also called while the source may not
+	 * emit. May be NULL. */
+	void (*settled)(struct weir_node *n);
 	bool source; /* run() makes rows out of nothing: called by the task's turn, not by drain */
 	const struct weir_state_ops *state; /* engine/core/freeze.h; NULL: nothing to keep */
 	const struct weir_sink_ops *sink; /* engine/core/sink_ops.h; NULL: not a sink */

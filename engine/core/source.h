@@ -24,7 +24,7 @@ struct weir_source {
 	uint64_t wait_ns; /* when run() gave nothing: look again after so long; 0: at once */
 	uint64_t rate; /* rows per second for this task, 0: no limit */
 	uint64_t rows; /* emitted; set by the source */
-	uint64_t durable; /* newest epoch that is durable; set by the unit before each turn */
+	uint64_t durable; /* newest epoch that is durable; weir_source_settle() */
 
 	/* the unit's own */
 	uint64_t rows_told; /* rows when the last watermark went out */
@@ -42,6 +42,18 @@ weir_inline void weir_source_saw(struct weir_source *s, int64_t time_ns)
 		return;
 	if (w - 1 > s->watermark)
 		s->watermark = w - 1;
+}
+
+/* Epochs up to here are durable. */
+weir_inline void weir_source_settle(struct weir_node *n, uint64_t durable)
+{
+	struct weir_source *s = (struct weir_source *)n->op;
+
+	if (durable <= s->durable)
+		return;
+	s->durable = durable;
+	if (n->cls->settled)
+		n->cls->settled(n);
 }
 
 #endif

@@ -70,12 +70,12 @@ static int source_turn(struct weir_unit *u)
 	uint64_t before = s->rows, now = u->task.mono_ns;
 	int r = 0;
 
+	weir_source_settle(n, u->durable);
 	if (tell_barrier(u))
 		return 1;
 	if (u->hold)
 		return 0;
 	s->stopping = u->stopping;
-	s->durable = u->durable;
 	if (s->ended || (u->stopping && !s->drains)) {
 		control(n, WEIR_FRAME_EOS, 0);
 		u->ended = true;

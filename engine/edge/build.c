@@ -109,7 +109,7 @@ void weir__task_fini(struct engine_task *t)
 {
 	/* The last word to those who wait for an acknowledgement. */
 	if (t->unit.source && t->engine->epochs)
-		t->unit.source->durable = t->engine->cell->shown.durable;
+		weir_source_settle(&t->unit.task.node[0], t->engine->cell->shown.durable);
 	weir_disassemble_task(&t->unit);
 	/* Stopped between a freeze and its report. A tap's node has no part. */
 	for (uint32_t i = 0; i < t->unit.task.node_count; i++)

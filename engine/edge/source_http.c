@@ -114,7 +114,8 @@ static int source_http_run(struct weir_node *n)
 		return r;
 	if (s->stopping)
 		weir_intake_close(o->intake);
-	settle(o);
+	if (!o->epochs)
+		settle(o);
 	if (!o->body) {
 		o->body = weir_intake_next(o->intake);
 		o->at = 0;
@@ -139,12 +140,19 @@ static int source_http_run(struct weir_node *n)
 	return 1;
 }
 
-static void source_http_fini(struct weir_node *n)
+static void source_http_settled(struct weir_node *n)
 {
 	struct source_http *o = n->op;
 
 	if (o->intake)
 		settle(o);
+}
+
+static void source_http_fini(struct weir_node *n)
+{
+	struct source_http *o = n->op;
+
+	source_http_settled(n); /* what is still to be said */
 	weir_intake_free(o->intake);
 	free(o->body);
 	if (o->listen_fd >= 0)
@@ -260,6 +268,7 @@ static const struct weir_op_class source_http_class = {
 	.name = "http",
 	.run = source_http_run,
 	.fini = source_http_fini,
+	.settled = source_http_settled,
 	.source = true,
 	.state = &source_http_state,
 };

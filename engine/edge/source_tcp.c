@@ -300,7 +300,6 @@ static int source_tcp_run(struct weir_node *n)
 
 	if (!o->r.source.stopping)
 		accept_some(n, o);
-	weir_producers_settle(&o->producers, o->r.source.durable);
 	o->r.fresh = true;
 	for (uint32_t k = 0; k < o->count; k++) {
 		uint32_t i = o->next++ % o->count;
@@ -321,16 +320,22 @@ static int source_tcp_run(struct weir_node *n)
 	return total > 0;
 }
 
-static void source_tcp_fini(struct weir_node *n)
+static void source_tcp_settled(struct weir_node *n)
 {
 	struct source_tcp *o = n->op;
 
 	weir_producers_settle(&o->producers, o->r.source.durable);
-	while (o->count) {
-		if (o->ack)
-			speak(n, o, &o->conn[0]);
+	for (uint32_t i = 0; o->ack && i < o->count; i++)
+		speak(n, o, &o->conn[i]);
+}
+
+static void source_tcp_fini(struct weir_node *n)
+{
+	struct source_tcp *o = n->op;
+
+	source_tcp_settled(n); /* what is still to be said */
+	while (o->count)
 		drop(o, 0);
-	}
 	if (o->listen_fd >= 0)
 		close(o->listen_fd);
 	weir_producers_fini(&o->producers);
@@ -388,6 +393,7 @@ static const struct weir_op_class source_tcp_class = {
 	.name = "tcp",
 	.run = source_tcp_run,
 	.fini = source_tcp_fini,
+	.settled = source_tcp_settled,
 	.source = true,
 	.state = &source_tcp_state,
 };

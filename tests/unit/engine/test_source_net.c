@@ -102,7 +102,7 @@ static void until_rows(struct source_rig *g, uint64_t rows)
 static void durable(struct source_rig *g)
 {
 	rig_freeze(g, false);
-	rig_source(g)->durable = g->epoch;
+	weir_source_settle(&g->node[0], g->epoch);
 }
 
 #define ROW(k) "{\"k\":" #k ",\"s\":\"\"}\n" /* 15 bytes with one digit */
@@ -127,7 +127,7 @@ static void test_acknowledged_when_durable(void **state)
 	/* Epoch 1 has two records; what comes later does not count with it. */
 	put(fd, "3,\"s\":\"\"}\n");
 	until_rows(&g, 3);
-	rig_source(&g)->durable = 1;
+	weir_source_settle(&g.node[0], 1);
 	hear(&g, fd, "durable 30\n");
 	silence(&g, fd);
 	durable(&g);
@@ -266,7 +266,7 @@ static void test_acks_that_nobody_reads(void **state)
 		put(fd, ROW(1));
 		until_rows(&g, i);
 		rig_freeze(&g, i % 100 == 0);
-		rig_source(&g)->durable = g.epoch;
+		weir_source_settle(&g.node[0], g.epoch);
 	}
 	close(fd);
 	rig_fini(&g);
@@ -429,7 +429,7 @@ static void test_http_waits_for_its_epoch(void **state)
 	b = post(&g, "/src", "", ROW(4));
 	until_rows(&g, 4);
 	silence(&g, a);
-	rig_source(&g)->durable = g.epoch;
+	weir_source_settle(&g.node[0], g.epoch);
 	assert_string_equal(reply(&g, a), "200 {\"records\":3}\n");
 	silence(&g, b);
 	durable(&g);

@@ -12,7 +12,7 @@ struct counted {
 	int64_t n;
 	/* state */
 	uint64_t rows, frozen_rows;
-	uint32_t freezes, touches, begins;
+	uint32_t freezes, touches, begins, settles;
 	uint32_t pieces, left; /* encode() and touch() need so many calls */
 	uint32_t touch_pieces, touch_left;
 	uint64_t epoch; /* task->epoch at the freeze */
@@ -123,12 +123,22 @@ static bool counted_touch(struct weir_node *n, bool begin, size_t budget)
 	return c->touch_left == 0;
 }
 
+static void source_settled(struct weir_node *n)
+{
+	struct counted *c = n->op;
+
+	c->settles++;
+}
+
 static const struct weir_state_ops whole_ops = {.freeze = counted_freeze};
 static const struct weir_state_ops piece_ops = {
 	.freeze = counted_freeze, .encode = counted_encode, .touch = counted_touch};
 static const struct weir_sink_ops sink_ops = {.best = WEIR_GUARANTEE_EXACTLY_ONCE};
-static const struct weir_op_class source_class = {
-	.name = "source", .run = source_run, .source = true, .state = &whole_ops};
+static const struct weir_op_class source_class = {.name = "source",
+						  .run = source_run,
+						  .settled = source_settled,
+						  .source = true,
+						  .state = &whole_ops};
 static const struct weir_op_class step_class = {
 	.name = "step", .run = step_run, .state = &piece_ops};
 static const struct weir_op_class plain_class = {.name = "plain", .run = step_run};
@@ -286,12 +296,18 @@ static void test_unit_barrier_of_a_source_on_hold(void **state)
 	take(f);
 	/* Neither rows nor the end until it is over. */
 	assert_false(f->u.ended);
-	f->u.hold = false;
+	/* But those who wait for it hear what is durable, once. */
 	f->u.durable = 1;
+	weir_unit_turn(&f->u, 4);
+	weir_unit_turn(&f->u, 4);
+	assert_int_equal(f->op[0].s.durable, 1);
+	assert_int_equal(f->op[0].settles, 1);
+	assert_int_equal(f->op[0].rows, 0);
+	f->u.hold = false;
 	f->op[0].s.ended = false;
 	weir_unit_turn(&f->u, 4);
 	assert_int_equal(f->op[0].rows, 5);
-	assert_int_equal(f->op[0].s.durable, 1);
+	assert_int_equal(f->op[0].settles, 1);
 	stop(f);
 }
 
