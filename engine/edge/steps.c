@@ -11,7 +11,7 @@
 
 struct dry {
 	const struct weir_pipeline *p;
-	struct weir_ring_block *block; /* one for all: nothing goes through it */
+	struct weir_ring_block block; /* one for all: nothing goes through it */
 	uint8_t *base;
 };
 
@@ -21,7 +21,7 @@ static void ring_at(void *ctx, uint32_t ring, struct weir_ring_block **ret_block
 	struct dry *d = ctx;
 
 	(void)ring;
-	*ret_block = d->block;
+	*ret_block = &d->block;
 	*ret_base = d->base;
 }
 
@@ -62,9 +62,7 @@ int weir_steps_table(const struct weir_pipeline *p, const struct weir_engine_opt
 		     struct weir_region *region, struct weir_bundle_head *ret, struct weir_err *err)
 {
 	struct weir_engine_plan *plan = weir_region_new(region, struct weir_engine_plan);
-	struct dry d = {.p = p,
-			.block = weir_region_new(region, struct weir_ring_block),
-			.base = weir_region_alloc(region, 64)};
+	struct dry d = {.p = p, .block = {.capacity = 4096}, .base = weir_region_alloc(region, 64)};
 	struct weir_assembly a = {.p = p,
 				  .tasks = &plan->tasks,
 				  .regex = opt->regex,
@@ -80,7 +78,6 @@ int weir_steps_table(const struct weir_pipeline *p, const struct weir_engine_opt
 
 	if (r < 0)
 		return r;
-	d.block->capacity = 4096;
 	unit = weir_region_array(region, struct weir_unit *, plan->tasks.task_count);
 	while (built < plan->tasks.task_count && r == 0) {
 		struct weir_assembled made;
