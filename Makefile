@@ -35,9 +35,6 @@ ifeq ($(VARIANT),asan)
 SAN := -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer
 OPT := -O1 -DWEIR_VERIFY
 WITH_JEMALLOC := 0
-else ifeq ($(VARIANT),ubsan)
-SAN := -fsanitize=undefined -fno-sanitize-recover=all
-OPT := -O1 -DWEIR_VERIFY
 else ifeq ($(VARIANT),tsan)
 SAN := -fsanitize=thread
 OPT := -O1
@@ -58,7 +55,7 @@ else ifeq ($(VARIANT),pure)
 OPT := -O0 -fno-stack-protector
 else ifneq ($(VARIANT),release)
 ifneq ($(VARIANT),clang)
-$(error VARIANT is release, clang, asan, ubsan, tsan, coverage, fuzz, planted or pure)
+$(error VARIANT is release, clang, asan, tsan, coverage, fuzz, planted or pure)
 endif
 CC := clang
 endif
@@ -129,7 +126,7 @@ REPLAY_BIN := $(patsubst tests/fuzz/%.c,$(B)/tests/fuzz/replay_%,$(FUZZ_SRC))
 TESTLIB_SRC := $(filter-out tests/lib/iofault.c,$(sort $(wildcard tests/lib/*.c)))
 
 .PHONY: all programs tests deps deps-test deps-bench run test check check-unit check-stress check-model \
-	check-fuzz check-e2e check-sql bench asan ubsan tsan coverage format format-check lint install \
+	check-fuzz check-e2e check-sql bench asan tsan coverage format format-check lint install \
 	uninstall clean distclean help fuzz dist print-%
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
@@ -282,12 +279,12 @@ pytest-report: deps-test
 test: deps-test
 	@$(MAKE) --no-print-directory check
 
-asan ubsan tsan:
+asan tsan:
 	@WEIR_EVENTS=$${WEIR_EVENTS:-100000} $(MAKE) --no-print-directory VARIANT=$@ check-$@
-check-asan check-ubsan: check
+check-asan: check
 check-tsan: $(STRESS_BIN) $(UNIT_BIN) all
 	@tests/lib/run.sh $(B) tsan $(STRESS_BIN) $(UNIT_BIN)
-.PHONY: check-asan check-ubsan check-tsan
+.PHONY: check-asan check-tsan
 
 coverage:
 	@$(MAKE) --no-print-directory VARIANT=coverage check

@@ -36,8 +36,11 @@ void weir_region_fini(struct weir_region *r); /* gives everything back; r may be
 
 /* Zeroed, aligned to 16 bytes. size 0 gives a valid pointer. */
 void *weir_region_alloc(struct weir_region *r, size_t size);
-#define weir_region_new(r, type) ((type *)weir_region_alloc((r), sizeof(type)))
-#define weir_region_array(r, type, n) ((type *)weir_region_alloc((r), sizeof(type) * (size_t)(n)))
+/* A type that wants more alignment than that does not compile. */
+#define weir_region_size(type) (sizeof(type) + 0 * sizeof(char[_Alignof(type) <= 16 ? 1 : -1]))
+#define weir_region_new(r, type) ((type *)weir_region_alloc((r), weir_region_size(type)))
+#define weir_region_array(r, type, n)                                                              \
+	((type *)weir_region_alloc((r), weir_region_size(type) * (size_t)(n)))
 
 /* Copies; the copy is 0-terminated behind its length. */
 char *weir_region_strdup(struct weir_region *r, struct weir_str s);

@@ -9,7 +9,7 @@ weir $1 (variant $2, compiler $3)
   make all            programs, libweir, example operators into build/$2/
   make check          the tests without the set-up; parts: check-unit check-stress check-model
                       check-fuzz check-e2e check-crash; one test: WEIR_TEST='pattern' make check-unit
-  make asan ubsan tsan   the tests in a sanitizer build of their own
+  make asan tsan      the tests in a sanitizer build of their own
   make pytest-report  the same tests under pytest: build/pytest_results.json (needs PyPI once)
   make coverage       tests with line coverage, report under build/coverage/
   make fuzz TARGET=csv TIME=60   libFuzzer on one target (default: each for TIME seconds)
