@@ -79,7 +79,7 @@ ALL_LIBS = $(PKG_LIBS) -lm -ldl $(LDLIBS)
 
 # ---- what there is -------------------------------------------------------------------------
 # A file named weir*.c holds a main() (weir-rings.c) except libweir's own (weir_*.c).
-ARCHIVES := engine-cli engine-edge engine-core state numa shm base
+ARCHIVES := engine-cli engine-edge engine-core host state numa shm base
 src = $(sort $(filter-out $(wildcard $(1)/weir-*.c) $(1)/weir.c,$(wildcard $(1)/*.c)))
 SRC_base := $(call src,base)
 SRC_shm := $(call src,shm)
@@ -90,6 +90,7 @@ else
 SRC_numa := $(filter-out numa/arena_jemalloc.c,$(SRC_numa))
 endif
 SRC_state := $(call src,state)
+SRC_host := $(call src,host)
 SRC_engine-core := $(call src,engine/core)
 SRC_engine-edge := $(call src,engine/edge)
 SRC_engine-cli := $(call src,engine/cli)
@@ -115,7 +116,8 @@ below_base := base
 below_shm := shm base
 below_numa := numa base
 below_state := state base
-below_engine := engine-edge engine-core state numa shm base
+below_host := host base
+below_engine := engine-edge engine-core host state numa shm base
 UNIT_SRC := $(sort $(wildcard tests/unit/*/test_*.c))
 UNIT_BIN := $(patsubst tests/%.c,$(B)/tests/%,$(UNIT_SRC))
 STRESS_BIN := $(patsubst tests/%.c,$(B)/tests/%,$(sort $(wildcard tests/stress/*.c)))
@@ -195,7 +197,7 @@ $(B)/tests/unit/$(1)/%: $(B)/tests/unit/$(1)/%.o $(TESTLIB) $(patsubst %,$(B)/li
 	$$(call say,LINK,$$@)
 	$$(Q)$$(CC) $$(ALL_LDFLAGS) -o $$@ $$^ -lcmocka $$(ALL_LIBS)
 endef
-$(foreach c,base shm numa state engine,$(eval $(call unit_rule,$(c))))
+$(foreach c,base shm numa state host engine,$(eval $(call unit_rule,$(c))))
 
 $(B)/tests/stress/%: $(B)/tests/stress/%.o $(TESTLIB) $(LIBS_A)
 	$(call say,LINK,$@)

@@ -2,7 +2,7 @@
 /*
  * base/doc.h - a parsed document (mapping, list, text) with places, and a list of diagnostics.
  *
- * The YAML reader (engine/edge/yaml.c, libyaml) makes one; everything that walks a document stays
+ * The YAML reader (host/yaml.c, libyaml) makes one; everything that walks a document stays
  * pure. Scalars are texts: what they mean is decided by the schema that reads them.
  * Memory: the caller's region.
  */

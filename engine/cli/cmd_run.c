@@ -9,7 +9,7 @@
 #include "engine/cli/cli.h"
 #include "engine/edge/control.h"
 #include "engine/edge/engine_impl.h"
-#include "engine/edge/log.h"
+#include "host/log.h"
 #include "engine/edge/metrics.h"
 #include "engine/edge/regex.h"
 #include "engine/edge/status.h"

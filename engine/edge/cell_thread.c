@@ -7,7 +7,7 @@
 #include <sys/random.h>
 
 #include "engine/edge/cell_impl.h"
-#include "engine/edge/log.h"
+#include "host/log.h"
 #include "shm/doorbell.h"
 
 #define WAIT_MAX_NS ((uint64_t)WEIR_NS_PER_S)

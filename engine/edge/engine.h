@@ -13,6 +13,7 @@
 
 #include "engine/core/pipeline.h"
 #include "engine/core/tasks.h"
+#include "host/heap.h"
 #include "numa/plan.h"
 #include "shm/segment.h"
 
@@ -31,9 +32,6 @@ struct weir_engine_options {
 };
 
 struct weir_engine;
-
-/* malloc behind struct weir_mem, for set-up structures; out of memory ends the program. */
-extern const struct weir_mem weir_heap_mem;
 
 /* The plan alone: what `weir explain` prints. All in region. */
 struct weir_engine_plan {

@@ -7,6 +7,7 @@
 
 #include "engine/core/unit.h"
 #include "engine/edge/engine.h"
+#include "host/clock.h"
 #include "numa/arena.h"
 
 /* Counters of one step in one task, in this order in the segment. */
@@ -101,12 +102,5 @@ void weir__tap_check(struct engine_task *t);
 /* worker.c */
 void *weir__worker_main(void *arg);
 void weir__engine_fail(struct weir_engine *e, const struct weir_err *err);
-/* clock.c */
-uint64_t weir_mono_ns(void);
-int64_t weir_wall_ns(void);
-/* A condition whose waits end by the monotonic clock: the wall clock may be set back by hours. */
-void weir_cond_init(pthread_cond_t *c);
-/* 0: woken (perhaps for nothing), ETIMEDOUT. */
-int weir_cond_wait_until(pthread_cond_t *c, pthread_mutex_t *lock, uint64_t mono_ns);
 
 #endif

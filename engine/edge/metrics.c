@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#include "engine/edge/address.h"
+#include "host/address.h"
 #include "engine/edge/engine_impl.h"
 #include "engine/edge/status.h"
 

@@ -6,7 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "engine/edge/yaml.h"
+#include "host/yaml.h"
 
 /* Reads to the end, one byte more than may be parsed, so that a longer file is seen as such. */
 static int read_all(int fd, char *p, size_t cap, size_t *ret_n)

@@ -13,7 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "engine/edge/log.h"
+#include "host/log.h"
 #include "engine/edge/sink_postgres.h"
 
 #define SQL_CAP (2 * WEIR_PG_NAME_CAP + 512)

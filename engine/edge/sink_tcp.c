@@ -13,7 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "engine/edge/address.h"
+#include "host/address.h"
 #include "engine/edge/sink.h"
 
 #define CONNECT_MS 5000

@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "engine/core/source_state.h"
-#include "engine/edge/address.h"
+#include "host/address.h"
 #include "engine/edge/engine.h"
 #include "engine/edge/intake.h"
 #include "engine/edge/records.h"

@@ -14,7 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "engine/edge/address.h"
+#include "host/address.h"
 #include "engine/edge/producers.h"
 #include "engine/edge/records.h"
 

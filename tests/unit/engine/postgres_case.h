@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 #include "engine/core/freeze.h"
-#include "engine/edge/log.h"
+#include "host/log.h"
 #include "engine/edge/sink_postgres.h"
 
 /* ---- the server ---- */

@@ -5,7 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "engine/edge/yaml.h"
+#include "host/yaml.h"
 
 #define HEAD "pipeline: p\nsteps:\n"
 #define GOOD                                                                                       \

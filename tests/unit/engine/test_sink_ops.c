@@ -6,7 +6,7 @@
 #include <signal.h>
 #include <sys/socket.h>
 
-#include "engine/edge/address.h"
+#include "host/address.h"
 
 /* ---- standard output leads to a file or a pipe for as long as a test needs it ---- */
 

@@ -8,7 +8,7 @@
 #include <sys/socket.h>
 #include <time.h>
 
-#include "engine/edge/address.h"
+#include "host/address.h"
 #include "engine/edge/intake.h"
 #include "engine/edge/producers.h"
 

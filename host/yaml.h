@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * engine/edge/yaml.h - YAML text to a document (base/doc.h), by libyaml.
+ * host/yaml.h - YAML text to a document (base/doc.h), by libyaml.
  *
  * Use:     the only file that knows libyaml. JSON of the same shape is read too.
  * Rules:   a strict subset, so that a file means what it shows: one document, UTF-8, no anchors,
@@ -10,8 +10,8 @@
  * Thread:  any; nothing is shared.
  * Fuzzed:  tests/fuzz/fuzz_pipeline.c.
  */
-#ifndef WEIR_ENGINE_EDGE_YAML_H
-#define WEIR_ENGINE_EDGE_YAML_H
+#ifndef WEIR_HOST_YAML_H
+#define WEIR_HOST_YAML_H
 
 #include "base/doc.h"
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "engine/edge/yaml.h"
+#include "host/yaml.h"
 
 #include <stdlib.h>
 #include <yaml.h>

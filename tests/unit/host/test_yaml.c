@@ -4,7 +4,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
-#include "engine/edge/yaml.h"
+#include "host/yaml.h"
 
 struct fixture {
 	struct weir_region region;

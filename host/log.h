@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * engine/edge/log.h - log lines on stderr: logfmt, or JSON with --log-format json.
+ * host/log.h - log lines on stderr: logfmt, or JSON with --log-format json.
  *
  * Use: weir_log(WEIR_LOG_WARN, "message", "key", "value", ..., NULL): pairs of texts. Nothing secret.
  * Thread: any; one line is one write.
  */
-#ifndef WEIR_ENGINE_EDGE_LOG_H
-#define WEIR_ENGINE_EDGE_LOG_H
+#ifndef WEIR_HOST_LOG_H
+#define WEIR_HOST_LOG_H
 
 #include "base/base.h"
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * engine/edge/address.h - "host:port" texts and TCP sockets. Hosts are names, IPv4, or IPv6 in brackets.
+ * host/address.h - "host:port" texts and TCP sockets. Hosts are names, IPv4, or IPv6 in brackets.
  *
  * Errors: a sentence that names the address and what to do; -EADDRINUSE for a busy port.
  */
-#ifndef WEIR_ENGINE_EDGE_ADDRESS_H
-#define WEIR_ENGINE_EDGE_ADDRESS_H
+#ifndef WEIR_HOST_ADDRESS_H
+#define WEIR_HOST_ADDRESS_H
 
 #include <sys/socket.h>
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "engine/edge/log.h"
+#include "host/log.h"
 
 #include <stdarg.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "base/time.h"
-#include "engine/edge/engine_impl.h"
+#include "host/clock.h"
 
 static bool log_json;
 static enum weir_log_level log_least = WEIR_LOG_INFO;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "engine/edge/address.h"
+#include "host/address.h"
 
 #include <errno.h>
 #include <fcntl.h>
