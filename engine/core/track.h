@@ -76,11 +76,18 @@ weir_inline bool weir_track_alive(const struct weir_track *tr, const struct weir
 
 void weir_track__change(struct weir_track *tr, struct weir_tracked *t, uint32_t number);
 
+/* For a caller that has the entry at hand: mark is where it is, tr->mark_at in the entry. */
+weir_inline void weir_track_change_at(struct weir_track *tr, struct weir_tracked *t,
+				      uint32_t number, const void *mark)
+{
+	if (weir_dirty_is_new(&t->dirty, ((const struct weir_track_mark *)mark)->mark))
+		weir_track__change(tr, t, number);
+}
+
 /* Pointers into entries stay valid. */
 weir_inline void weir_track_change(struct weir_track *tr, struct weir_tracked *t, uint32_t number)
 {
-	if (weir_dirty_is_new(&t->dirty, weir_track_mark(tr, t, number)->mark))
-		weir_track__change(tr, t, number);
+	weir_track_change_at(tr, t, number, weir_track_mark(tr, t, number));
 }
 
 /* Before the caller removes the entry. */
