@@ -60,7 +60,9 @@ endif
 CC := clang
 endif
 
-PKGS := hwloc yaml-0.1 libpcre2-8 libmicrohttpd jansson zlib libzstd liburing libpq
+PKGS := hwloc yaml-0.1 libpcre2-8 libmicrohttpd jansson zlib libzstd liburing libpq liblz4
+# Of the gateway alone.
+GATEWAY_PKGS := libngtcp2 libngtcp2_crypto_gnutls gnutls
 ifeq ($(WITH_JEMALLOC),1)
 PKGS += jemalloc
 endif
@@ -74,12 +76,13 @@ OURS := -std=gnu11 -D_GNU_SOURCE -I. -I$(B) -DWEIR_VERSION=\"$(VERSION)\" \
 	$(if $(WERROR),-Werror)
 PKG_CFLAGS = $(shell $(PKG_CONFIG) --cflags $(PKGS) 2>/dev/null)
 PKG_LIBS = $(shell $(PKG_CONFIG) --libs $(PKGS) 2>/dev/null)
+GATEWAY_LIBS = $(shell $(PKG_CONFIG) --libs $(GATEWAY_PKGS) 2>/dev/null)
 ALL_LDFLAGS = -pthread $(SAN) -rdynamic $(LDFLAGS)
 ALL_LIBS = $(PKG_LIBS) -lm -ldl $(LDLIBS)
 
 # ---- what there is -------------------------------------------------------------------------
 # A file named weir*.c holds a main() (weir-rings.c) except libweir's own (weir_*.c).
-ARCHIVES := engine-cli engine-edge engine-core host state numa shm base
+ARCHIVES := engine-cli engine-edge engine-core gateway-edge gateway-core host state numa shm base
 src = $(sort $(filter-out $(wildcard $(1)/weir-*.c) $(1)/weir.c,$(wildcard $(1)/*.c)))
 SRC_base := $(call src,base)
 SRC_shm := $(call src,shm)
@@ -91,17 +94,19 @@ SRC_numa := $(filter-out numa/arena_jemalloc.c,$(SRC_numa))
 endif
 SRC_state := $(call src,state)
 SRC_host := $(call src,host)
+SRC_gateway-core := $(call src,gateway/core)
+SRC_gateway-edge := $(call src,gateway/edge)
 SRC_engine-core := $(call src,engine/core)
 SRC_engine-edge := $(call src,engine/edge)
 SRC_engine-cli := $(call src,engine/cli)
-STRICT_DIRS := base/% shm/% numa/% state/% engine/core/%
+STRICT_DIRS := base/% shm/% numa/% state/% engine/core/% gateway/core/%
 
 obj = $(patsubst %.c,$(B)/%.o,$(1))
 LIBS_A := $(patsubst %,$(B)/lib%.a,$(ARCHIVES))
 $(foreach a,$(ARCHIVES),$(eval $(B)/lib$(a).a: $(call obj,$(SRC_$(a)))))
 
 # Programs: name:main file. Each links every archive; tests link their component and what is below.
-PROGRAMS := weir:engine/weir.c weir-engine:engine/weir-engine.c weir-rings:shm/weir-rings.c
+PROGRAMS := weir:engine/weir.c weir-engine:engine/weir-engine.c weir-rings:shm/weir-rings.c weir-gateway:gateway/weir-gateway.c
 prog_name = $(word 1,$(subst :, ,$(1)))
 prog_main = $(word 2,$(subst :, ,$(1)))
 HAVE_PROGRAMS := $(foreach p,$(PROGRAMS),$(if $(wildcard $(call prog_main,$(p))),$(p)))
@@ -116,7 +121,8 @@ below_base := base
 below_shm := shm base
 below_numa := numa base
 below_state := state base
-below_host := host base
+below_host := host shm base
+below_gateway := gateway-edge gateway-core host shm base
 below_engine := engine-edge engine-core host state numa shm base
 UNIT_SRC := $(sort $(wildcard tests/unit/*/test_*.c))
 UNIT_BIN := $(patsubst tests/%.c,$(B)/tests/%,$(UNIT_SRC))
@@ -148,15 +154,17 @@ $(LIBS_A):
 	$(Q)mkdir -p $(@D)
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
+# The gateway and the engine meet in the segment only: neither links the other.
+prog_archives = $(if $(filter weir-gateway,$(1)),$(filter-out %/libengine-cli.a %/libengine-edge.a %/libengine-core.a,$(LIBS_A)),$(filter-out %/libgateway-edge.a,$(LIBS_A)))
 define program_rule
-$(B)/bin/$(call prog_name,$(1)): $(B)/$(patsubst %.c,%.o,$(call prog_main,$(1))) $(LIBS_A)
+$(B)/bin/$(call prog_name,$(1)): $(B)/$(patsubst %.c,%.o,$(call prog_main,$(1))) $(call prog_archives,$(call prog_name,$(1)))
 	$$(call say,LINK,$$@)
 	$$(Q)mkdir -p $$(@D)
-	$$(Q)$$(CC) $$(ALL_LDFLAGS) -o $$@ $$^ $$(ALL_LIBS)
+	$$(Q)$$(CC) $$(ALL_LDFLAGS) -o $$@ $$^ $$(ALL_LIBS) $(if $(filter weir-gateway,$(call prog_name,$(1))),$$(GATEWAY_LIBS))
 endef
 $(foreach p,$(HAVE_PROGRAMS),$(eval $(call program_rule,$(p))))
 
-LIBWEIR_ARCHIVES := $(filter-out %/libengine-cli.a,$(LIBS_A))
+LIBWEIR_ARCHIVES := $(filter-out %/libengine-cli.a %/libgateway-edge.a %/libgateway-core.a,$(LIBS_A))
 $(LIBWEIR): $(LIBWEIR_ARCHIVES) engine/weir.map
 	$(call say,LINK,$@)
 	$(Q)$(CC) -shared $(SAN) -pthread -Wl,-soname,libweir.so.0 -Wl,--version-script=engine/weir.map \
@@ -164,7 +172,7 @@ $(LIBWEIR): $(LIBWEIR_ARCHIVES) engine/weir.map
 
 $(LIBWEIR_A): $(LIBWEIR_ARCHIVES)
 	$(call say,AR,$@)
-	$(Q)rm -f $@ && $(AR) rcs $@ $(foreach a,$(filter-out engine-cli,$(ARCHIVES)),$(call obj,$(SRC_$(a))))
+	$(Q)rm -f $@ && $(AR) rcs $@ $(foreach a,$(filter-out engine-cli gateway-edge gateway-core,$(ARCHIVES)),$(call obj,$(SRC_$(a))))
 
 $(B)/operators/%.so: examples/operators/%.c engine/weir.h Makefile
 	$(call say,CC,$@)
@@ -195,13 +203,13 @@ $(B)/tests/iofault.so: tests/lib/iofault.c Makefile
 define unit_rule
 $(B)/tests/unit/$(1)/%: $(B)/tests/unit/$(1)/%.o $(TESTLIB) $(patsubst %,$(B)/lib%.a,$(below_$(1)))
 	$$(call say,LINK,$$@)
-	$$(Q)$$(CC) $$(ALL_LDFLAGS) -o $$@ $$^ -lcmocka $$(ALL_LIBS)
+	$$(Q)$$(CC) $$(ALL_LDFLAGS) -o $$@ $$^ -lcmocka $$(ALL_LIBS) $(if $(filter gateway,$(1)),$$(GATEWAY_LIBS))
 endef
-$(foreach c,base shm numa state host engine,$(eval $(call unit_rule,$(c))))
+$(foreach c,base shm numa state host gateway engine,$(eval $(call unit_rule,$(c))))
 
 $(B)/tests/stress/%: $(B)/tests/stress/%.o $(TESTLIB) $(LIBS_A)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(ALL_LIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(ALL_LIBS) $(GATEWAY_LIBS)
 
 # The model compiles production headers with its own atomics: no archive but base.
 $(B)/tests/model/%.o: OURS += -DWEIR_MODEL
@@ -212,11 +220,11 @@ $(B)/tests/model/test_%: $(B)/tests/model/test_%.o $(B)/tests/model/model.o $(B)
 # Every fuzz target also replays its corpus with a plain main(), in any variant.
 $(B)/tests/fuzz/replay_%: $(B)/tests/fuzz/%.o $(B)/tests/fuzz/replay.o $(TESTLIB) $(LIBS_A)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(ALL_LIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(ALL_LIBS) $(GATEWAY_LIBS)
 ifeq ($(VARIANT),fuzz)
 $(B)/tests/fuzz/run_%: $(B)/tests/fuzz/%.o $(TESTLIB) $(LIBS_A)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(ALL_LIBS)
+	$(Q)$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(ALL_LIBS) $(GATEWAY_LIBS)
 endif
 
 # The simulator: production code under faults (tests/sim), and the program behind `weir sim`. Names of its probes come
@@ -226,7 +234,7 @@ $(SIM_NAMES): $(filter-out base/hooks.h,$(wildcard base/*.[ch])) $(wildcard shm/
 	$(Q)mkdir -p $(@D)
 	$(Q)grep -hoE 'weir_(probe|buggify)\("[^"]+"' $^ | sort -u | sed 's/^weir_\(.*\)("\(.*\)"$$/SIM_SITE_\1("\2")/' >$@
 $(B)/tests/sim/hooks.o: $(SIM_NAMES)
-$(SIM_BIN): $(call obj,$(sort $(wildcard tests/sim/*.c))) $(LIBS_A)
+$(SIM_BIN): $(call obj,$(sort $(wildcard tests/sim/*.c))) $(filter-out %/libgateway-edge.a,$(LIBS_A))
 	$(call say,LINK,$@)
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(ALL_LIBS)

@@ -76,6 +76,7 @@ enum weir_connector {
 		6, /* source: the file is read into memory before the start (benchmarks) */
 	WEIR_CONN_HTTP = 7, /* source: POST of records, answered when they are durable */
 	WEIR_CONN_POSTGRES = 8, /* sink */
+	WEIR_CONN_EDGE = 9, /* from or to another region; made by weir_regions_plan() only */
 };
 
 /* Number of a nexmark stream is also its port. */

@@ -15,6 +15,13 @@
  * A sink without a place for a cursor (a pipe, a socket) says so with `best`: it gets each epoch once per process
  * life, after the commit, and an epoch again when a crash leaves its outcome unknown.
  *
+ * A sink that `streams` (an edge to another region) has its cursor far away: apply() only hands the epoch over, further
+ * epochs follow at once, and the outbox shrinks when cursor() moves. Its prepare() never waits and never fails: it may
+ * ship early what the other side keeps back until the commit. Any of its calls may answer WEIR_SINK_AGAIN: all epochs above the
+ * cursor have to be applied again, from the first (the other side asked for it). Its calls are short; one thread serves all of
+ * them (engine/edge/cell_thread.c), and cursor() is called a few hundred times a second while something is unconfirmed or the
+ * lane has news.
+ *
  * Errors: 0 fine; WEIR_SINK_UNKNOWN: may or may not have happened, or the sink is away: the caller reads the
  *         cursor later and tries again; <0: the pipeline stops with the text in err.
  *         A cursor that is neither prev nor epoch, another fence, or other bytes under the same name: <0.
@@ -28,6 +35,8 @@
 #include "engine/core/pipeline.h"
 
 #define WEIR_SINK_UNKNOWN 1
+#define WEIR_SINK_LATER 2 /* streams: no room now, nothing is wrong: the same call again soon */
+#define WEIR_SINK_AGAIN 3
 
 struct weir_sink_epoch {
 	uint64_t epoch;
@@ -37,6 +46,7 @@ struct weir_sink_epoch {
 };
 
 struct weir_sink_ops {
+	bool streams;
 	enum weir_guarantee best; /* what this kind of sink can give */
 	const char *rests_on; /* "rename without replacement and a manifest", for `weir explain` */
 	/* known: the newest committed epoch that had output for this sink (0: none): a cursor above it means that

@@ -5,8 +5,9 @@
 set -eu
 
 build="gcc libc6-dev make pkg-config libhwloc-dev libjemalloc-dev libyaml-dev libpcre2-dev libxxhash-dev
-	libmicrohttpd-dev libjansson-dev zlib1g-dev libzstd-dev liburing-dev libpq-dev"
-test="libcmocka-dev python3 sqlite3 curl gzip zstd procps postgresql"
+	libmicrohttpd-dev libjansson-dev zlib1g-dev libzstd-dev liblz4-dev liburing-dev libpq-dev
+	libngtcp2-dev libngtcp2-crypto-gnutls-dev libgnutls28-dev"
+test="libcmocka-dev python3 sqlite3 curl gzip zstd procps postgresql iproute2 ethtool"
 bench="g++ libdpdk-dev libck-dev libboost-dev libsimdjson-dev valgrind gnuplot-nox"
 # What lint and the sanitizers want; `make lint` and CI ask for it.
 lint="clang clang-format clang-tidy shellcheck mandoc gcovr git"

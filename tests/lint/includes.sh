@@ -14,12 +14,14 @@ allow base 'base'
 allow shm 'base|shm'
 allow numa 'base|numa'
 allow state 'base|state'
-allow host 'base|host'
+allow host 'base|host|shm/lane.h'
 allow engine/core 'base|state|engine/core|shm|engine/weir.h'
+allow gateway/core 'base|gateway/core|shm/lane.h'
+allow gateway/edge 'base|host|shm|gateway/core|gateway/edge'
 allow engine/edge 'base|host|shm|numa|state|engine/core|engine/edge|engine'
 allow engine/cli 'base|host|shm|numa|engine/core|engine/edge|engine/cli'
-# Of shm the core takes the ring only: memory operations, no segments and no doorbells.
-grep -n '#include "shm/' engine/core/*.[ch] | grep -v 'shm/ring.h' && bad=1
+# Of shm the core takes ring and lane only: memory operations, no segments and no doorbells.
+grep -n '#include "shm/' engine/core/*.[ch] | grep -Ev 'shm/(ring|lane).h' && bad=1
 # One user of each library, so that it can be replaced in one place.
 only() { # header, file
 	git grep -ln "#include <$1" -- '*.c' '*.h' ':!tests' ':!perf' | grep -v "^$2\$" | sed "s|\$| includes $1, only $2 may|" | grep . && bad=1

@@ -3,9 +3,9 @@
 # Pure components have no undefined symbols but plain memory and text functions and weir_*. Looked at in a
 # build with -O0, in which the compiler removes no call.
 set -u
-make -s VARIANT=pure build/pure/libbase.a build/pure/libstate.a build/pure/libengine-core.a >/dev/null || exit 1
+make -s VARIANT=pure build/pure/libbase.a build/pure/libstate.a build/pure/libengine-core.a build/pure/libgateway-core.a >/dev/null || exit 1
 bad=0
-for lib in base state engine-core; do
+for lib in base state engine-core gateway-core; do
 	# xxhash.h brings functions that nobody calls; without optimisation they stay, with their malloc.
 	# What the processor can do is in __cpu_model, of the compiler's library.
 	nm -Au "build/pure/lib$lib.a" | grep -Ev ':(keyhash|checksum)\.o: +U (malloc|free|__cpu_model)$' | awk '$2 == "U" { print $3 }' | sort -u |
