@@ -92,9 +92,9 @@ static void output_drop(struct weir_cell *c, struct cell_sink *s)
 	c->mem->free(c->mem->ctx, o, sizeof(*o) + o->bytes);
 }
 
-/* has: 0 no output, 1 output of this epoch, 2 an older part once more */
+/* has: 0 no output, 1 output of this epoch, 2 an older part once more. The output is taken over. */
 static void sink_part(struct weir_cell *c, const struct cell_sink *s, uint64_t prev, uint8_t has,
-		      const void *p, size_t n, struct weir_out *bundle)
+		      struct weir_out *output, struct weir_out *bundle)
 {
 	struct weir_out part;
 
@@ -102,36 +102,36 @@ static void sink_part(struct weir_cell *c, const struct cell_sink *s, uint64_t p
 	weir_out_u64(&part, prev);
 	weir_out_u64(&part, s->cursor);
 	weir_out_u8(&part, has);
-	weir_out_put(&part, p, n);
+	weir_out_append(&part, output);
 	weir_bundle_part_put(bundle, WEIR_PART_SINK, s->step, s->task, &part);
 }
 
 static void sink_close(struct weir_cell *c, struct cell_sink *s, uint64_t epoch,
 		       struct weir_out *bundle, bool restate)
 {
+	struct weir_out again;
 	struct cell_output *o;
 
 	if (s->collect.bytes) {
 		o = output_new(c, s, epoch, s->last, (size_t)s->collect.bytes);
 		weir_out_copy(&s->collect, o->data);
-		weir_out_fini(&s->collect);
-		sink_part(c, s, s->last, 1, o->data, o->bytes, bundle);
 		if (s->node->cls->state && s->node->cls->state->restore) {
 			weir_out_fini(&s->state);
 			weir_out_put(&s->state, o->data, o->bytes);
 		}
+		sink_part(c, s, s->last, 1, &s->collect, bundle);
 		o->prepared = !s->node->cls->sink->prepare;
 		s->last = epoch;
-	} else if (restate && s->state.bytes) {
-		size_t n = (size_t)s->state.bytes;
-		uint8_t *p = c->mem->alloc(c->mem->ctx, n, 16);
-
+		return;
+	}
+	weir_out_init(&again, c->mem);
+	if (restate && s->state.bytes) {
 		weir_probe("cell.sink_restated");
-		weir_out_copy(&s->state, p);
-		sink_part(c, s, s->last, 2, p, n, bundle);
-		c->mem->free(c->mem->ctx, p, n);
+		for (const struct weir_out_chunk *x = s->state.first; x; x = x->next)
+			weir_out_put(&again, x->data, x->used);
+		sink_part(c, s, s->last, 2, &again, bundle);
 	} else {
-		sink_part(c, s, s->last, 0, NULL, 0, bundle);
+		sink_part(c, s, s->last, 0, &again, bundle);
 	}
 }
 
