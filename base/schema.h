@@ -77,6 +77,7 @@ enum weir_frame_kind {
 	WEIR_FRAME_EOS = 4, /* end of stream; no payload */
 	WEIR_FRAME_MARKER = 5, /* latency marker; time_ns: CLOCK_MONOTONIC at the source */
 	WEIR_FRAME_IDLE = 6, /* the input is idle: leave it out of the watermark; no payload */
+	WEIR_FRAME_LANE = 7, /* between an engine and a gateway only: shm/lane.h */
 	WEIR_FRAME_KIND_COUNT
 };
 

@@ -72,11 +72,15 @@ enum weir_lane_codec { WEIR_LANE_PLAIN = 0, WEIR_LANE_LZ4 = 1, WEIR_LANE_ZSTD = 
 
 /* Fills kind, version, size, type and the checksum of a head whose other fields are set. */
 void weir_lane_seal(struct weir_lane_head *h, enum weir_lane_type type, uint32_t body_bytes);
+/* The same for a head with its body behind it (and room for the padding): zeroes the padding, and sets the body's checksum of
+ * DATA, whose struct weir_lane_data is otherwise filled in. */
+void weir_lane_seal_body(struct weir_lane_head *h, enum weir_lane_type type, uint32_t body_bytes);
 
 /* Bytes of the whole frame (its stride), 0: more bytes are needed than n to know it, <0 WEIR_E_CORRUPT: no lane frame, or larger
  * than max. */
 int64_t weir_lane_stride(const void *p, uint64_t n, uint32_t max);
-/* A whole frame: head, sizes, body checksum of DATA, zero padding. 0 or WEIR_E_CORRUPT. */
+/* A whole frame in n bytes (at least its stride): head, sizes, body checksum of DATA, zero padding. 0 or WEIR_E_CORRUPT. h is
+ * aligned to 8. */
 int weir_lane_check(const struct weir_lane_head *h, uint64_t n);
 
 const char *weir_lane_type_name(unsigned type);
