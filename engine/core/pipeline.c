@@ -23,10 +23,15 @@ const char *weir_step_kind_name(unsigned kind)
 		[WEIR_STEP_UNION] = "union",   [WEIR_STEP_SPLIT] = "split",
 		[WEIR_STEP_KEY_BY] = "key_by", [WEIR_STEP_AGGREGATE] = "aggregate",
 		[WEIR_STEP_TOP] = "top",       [WEIR_STEP_OPERATOR] = "operator",
-		[WEIR_STEP_SINK] = "sink",
+		[WEIR_STEP_SINK] = "sink",     [WEIR_STEP_KEYS] = "keys",
 	};
 
 	return kind < WEIR_STEP_KIND_COUNT && name[kind] ? name[kind] : "unknown";
+}
+
+const char *weir_pipeline_instance(const struct weir_pipeline *p)
+{
+	return p->instance[0] ? p->instance : p->name;
 }
 
 int weir_pipeline_find(const struct weir_pipeline *p, struct weir_str name)
@@ -70,6 +75,7 @@ static const struct weir_choice on_error_choice[] = {
 
 static void read_name(struct weir_build *b, const struct weir_doc *doc)
 {
+	b->p->pos = doc->pos;
 	if (weir_walk_text(b, doc, "pipeline") &&
 	    weir_walk_name(b, doc->text, doc->pos, "pipeline name"))
 		weir_name_copy(b->p->name, doc->text);

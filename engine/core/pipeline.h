@@ -17,6 +17,7 @@
 #include "base/schema.h"
 #include "engine/core/expr.h"
 #include "engine/core/op.h"
+#include "shm/lane.h"
 
 #define WEIR_STEPS_MAX 256
 #define WEIR_INPUTS_MAX 64
@@ -36,6 +37,8 @@ enum weir_step_kind {
 	WEIR_STEP_TOP = 9,
 	WEIR_STEP_OPERATOR = 10, /* from a shared object */
 	WEIR_STEP_SINK = 11,
+	WEIR_STEP_KEYS =
+		12, /* each key group to the region that owns it; made by weir_regions_plan() only */
 	WEIR_STEP_KIND_COUNT
 };
 
@@ -79,6 +82,15 @@ enum weir_connector {
 	WEIR_CONN_EDGE = 9, /* from or to another region; made by weir_regions_plan() only */
 };
 
+/* One end of an edge between two regions: the connector's options of WEIR_CONN_EDGE. Both ends have the same values. */
+struct weir_edge_end {
+	uint64_t id; /* weir_edge_id() */
+	const char *of, *port; /* step and output as the file says; "" the main one */
+	const char *from, *to; /* regions */
+	bool keys; /* only key groups key_first .. key_last come here; a WEIR_STEP_KEYS step before the sink sees to it */
+	uint32_t key_first, key_last; /* else 0 .. WEIR_KEY_GROUPS - 1 */
+};
+
 /* Number of a nexmark stream is also its port. */
 enum { WEIR_NEXMARK_PERSON = 0, WEIR_NEXMARK_AUCTION = 1, WEIR_NEXMARK_BID = 2 };
 
@@ -101,6 +113,7 @@ struct weir_source_spec {
 	int64_t lateness_ns; /* watermark = highest time - lateness - 1 */
 	int64_t idle_ns; /* no record for so long: idle; 0: never */
 	uint64_t rate; /* records per second over all tasks, 0: no limit */
+	struct weir_edge_end edge;
 };
 
 struct weir_sink_spec {
@@ -115,6 +128,7 @@ struct weir_sink_spec {
 	const char *table; /* postgres: "table" or "schema.table" */
 	bool truncate; /* postgres: a fresh run empties the table */
 	struct weir_csv_options csv;
+	struct weir_edge_end edge;
 };
 
 struct weir_map_field {
@@ -179,8 +193,26 @@ struct weir_top_spec {
 	const char *by;
 };
 
+/* Names of regions as the file has them; whether they exist is seen with a cluster file (engine/core/regions.h). */
+struct weir_region_ref {
+	char name[WEIR_REGION_MAX + 1];
+	struct weir_doc_pos pos;
+};
+struct weir_region_list {
+	uint32_t count; /* 0: all */
+	const struct weir_region_ref *ref;
+};
+
+/* Where else an input comes from. */
+struct weir_remote {
+	struct weir_region_list regions; /* none: all in which the step it reads from runs */
+	bool keys; /* spread: keys */
+};
+
 struct weir_input {
 	uint16_t step, port;
+	struct weir_doc_pos pos;
+	const struct weir_remote *remote; /* NULL: from the same region */
 };
 
 struct weir_port_def {
@@ -206,6 +238,7 @@ struct weir_step {
 	uint32_t key_count;
 	uint16_t key[WEIR_KEYS_MAX];
 	bool timed; /* records of the main output carry event times */
+	struct weir_region_list regions; /* where it runs; a planned pipeline says nothing */
 	union {
 		struct weir_source_spec source;
 		struct weir_sink_spec sink;
@@ -229,6 +262,11 @@ struct weir_step {
 		struct weir_aggregate_spec aggregate;
 		struct weir_top_spec top;
 		struct {
+			/* Port i gets the i-th of port_count equal parts of the key groups. */
+			uint32_t key_count;
+			uint16_t key[WEIR_KEYS_MAX];
+		} keys;
+		struct {
 			const char *library; /* path of the shared object, resolved */
 			const char *symbol; /* name of the operator in it */
 			const char *options; /* JSON text of the options mapping, "{}" when none */
@@ -248,6 +286,7 @@ enum weir_guarantee {
 struct weir_state_spec {
 	enum weir_guarantee guarantee; /* default exactly_once */
 	const char *dir; /* default .weir/PIPELINE beside the file; resolved like other paths */
+	bool dir_given; /* the file says it */
 	int64_t epoch_ns; /* default 200 ms */
 	uint64_t epoch_bytes; /* output that ends an epoch early; default 64 MiB */
 	uint32_t in_flight; /* epochs between open and durable; default 4 */
@@ -259,6 +298,10 @@ struct weir_state_spec {
 
 struct weir_pipeline {
 	char name[WEIR_NAME_MAX + 1];
+	struct weir_doc_pos pos; /* of the name */
+	/* Filled by weir_regions_plan(); "" and NULL for a pipeline that runs without regions. */
+	char instance[WEIR_NAME_MAX + 1]; /* PIPELINE@REGION: see weir_pipeline_instance() */
+	const char *cluster, *region;
 	const char *file; /* as given */
 	uint32_t workers; /* 0: one per allowed core */
 	uint32_t parallelism; /* default of the steps; 0: the planner chooses */
@@ -290,6 +333,12 @@ struct weir_build_ops {
 int weir_pipeline_build(const struct weir_doc *doc, const char *dir,
 			const struct weir_build_ops *ops, struct weir_region *region,
 			struct weir_pipeline **ret_pipeline, struct weir_diags *diags);
+
+/*
+ * What a run of the pipeline is called: control socket, journal, segment, cursors in sinks, logs. The name, and with
+ * regions PIPELINE@REGION, so that two regions never take each other's things.
+ */
+const char *weir_pipeline_instance(const struct weir_pipeline *p);
 
 /* Index of the step, or -1. */
 int weir_pipeline_find(const struct weir_pipeline *p, struct weir_str name);

@@ -81,6 +81,7 @@ void weir_state_read(struct weir_build *b, const struct weir_doc *top)
 			  "one of them out");
 	else if (state)
 		read_options(b, state, s);
+	s->dir_given = s->dir != NULL;
 	if (!s->dir)
 		s->dir = weir_walk_path(
 			b, weir_str_c(weir_region_printf(b->region, ".weir/%s", b->p->name)));

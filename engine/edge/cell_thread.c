@@ -348,7 +348,7 @@ static void say_findings(const struct weir_journal_report *rep, const char *dir)
 
 static int open_journal(struct weir_engine *e, struct engine_cell *x, struct weir_err *err)
 {
-	struct weir_journal_options o = {.pipeline = e->p->name,
+	struct weir_journal_options o = {.pipeline = weir_pipeline_instance(e->p),
 					 .segment_bytes = e->p->state.segment_bytes};
 	struct weir_journal_report rep = {0};
 	int r = weir_state_dir_open(e->p->state.dir, WEIR_STATE_DIR_RUN, &x->dir, err);

@@ -219,7 +219,7 @@ static int open_segment(struct weir_engine *e, struct weir_err *err)
 
 	plan_counters(e, &b);
 	plan_rings(e, &b);
-	b.opt.name = e->p->name;
+	b.opt.name = weir_pipeline_instance(e->p);
 	b.opt.path = e->opt.segment_path;
 	b.opt.huge = !e->opt.no_huge;
 	b.opt.node = -1;

@@ -17,6 +17,8 @@
 #include "numa/plan.h"
 #include "shm/segment.h"
 
+struct weir_cluster; /* host/cluster.h */
+
 enum weir_idle { WEIR_IDLE_ADAPTIVE = 0, WEIR_IDLE_POLL = 1 };
 
 struct weir_engine_options {
@@ -29,6 +31,8 @@ struct weir_engine_options {
 	const struct weir_topo *topo; /* NULL: this machine */
 	const char *segment_path; /* NULL: memfd */
 	const struct weir_regex_ops *regex;
+	const struct weir_cluster *cluster; /* NULL: a pipeline without regions */
+	uint32_t region; /* which of the cluster's this engine is */
 };
 
 struct weir_engine;

@@ -84,7 +84,7 @@ void weir_epochs_json(struct weir_buf *b, struct weir_engine *e)
 static void labels(struct weir_buf *b, const struct weir_engine *e)
 {
 	weir_buf_lit(b, "{pipeline=\"");
-	weir_buf_lit(b, e->p->name);
+	weir_buf_lit(b, weir_pipeline_instance(e->p));
 	weir_buf_char(b, '"');
 }
 

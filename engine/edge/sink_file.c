@@ -246,7 +246,7 @@ static void name_all(struct weir_file_sink *o, const struct weir_conn_env *env)
 	char task[16] = "";
 
 	d->path = o->spec->path;
-	d->pipeline = env->pipeline ? env->pipeline->name : "";
+	d->pipeline = env->pipeline ? weir_pipeline_instance(env->pipeline) : "";
 	d->step = env->step->name;
 	d->instance = env->instance;
 	d->instances = env->instances;

@@ -197,7 +197,7 @@ int weir_sink_postgres_open(struct weir_node *n, const struct weir_conn_env *env
 
 	n->cls = &sink_postgres_class;
 	n->op = o;
-	o->pipeline = env->pipeline->name;
+	o->pipeline = weir_pipeline_instance(env->pipeline);
 	o->step = env->step->name;
 	o->spec = &env->step->sink;
 	o->in = o->copy.schema = env->in;

@@ -89,7 +89,9 @@ void weir_status_json(struct weir_buf *b, struct weir_engine *e, const struct we
 	uint64_t until = s->ended_ns ? s->ended_ns : s->mono_ns;
 
 	weir_buf_lit(b, "{\"ok\":true");
-	key_str(b, "pipeline", p->name);
+	key_str(b, "pipeline", weir_pipeline_instance(p));
+	if (p->region)
+		key_str(b, "region", p->region);
 	key_str(b, "file", p->file);
 	key_u64(b, "pid", (uint64_t)getpid());
 	key_bool(b, "running", s->running);
@@ -224,7 +226,8 @@ static void step_metrics(struct weir_buf *b, const struct weir_pipeline *p,
 		for (uint32_t i = 0; i < s->step_count; i++) {
 			size_t at = b->len;
 
-			sample_step(b, step_metric[m].name, p->name, p->step[i].name);
+			sample_step(b, step_metric[m].name, weir_pipeline_instance(p),
+				    p->step[i].name);
 			if (step_value(b, s, i, m))
 				weir_buf_char(b, '\n');
 			else
@@ -282,18 +285,19 @@ void weir_status_metrics(struct weir_buf *b, struct weir_engine *e,
 			 const struct weir_engine_stats *s)
 {
 	const struct weir_pipeline *p = weir_engine_pipeline(e);
+	const char *name = weir_pipeline_instance(p);
 
 	step_metrics(b, p, s);
-	ring_metrics(b, e, p->name);
-	worker_metrics(b, p->name, s);
+	ring_metrics(b, e, name);
+	worker_metrics(b, name, s);
 	weir_epochs_metrics(b, e);
 	head(b, "weir_state_bytes", "gauge", "Memory of the arenas: state and set-up.");
 	weir_buf_printf(b, "weir_state_bytes{");
-	label(b, "pipeline", p->name);
+	label(b, "pipeline", name);
 	weir_buf_printf(b, "} %llu\n", (unsigned long long)s->state_bytes);
 	head(b, "weir_pipeline_running", "gauge", "1 while the pipeline runs.");
 	weir_buf_printf(b, "weir_pipeline_running{");
-	label(b, "pipeline", p->name);
+	label(b, "pipeline", name);
 	weir_buf_printf(b, "} %d\n", s->running);
 	head(b, "weir_build_info", "gauge", "Version of the engine.");
 	weir_buf_printf(b, "weir_build_info{version=\"%s\"} 1\n", WEIR_VERSION);

@@ -200,8 +200,8 @@ static void test_tasks_unions_and_branches(void **state)
 	step(f, WEIR_STEP_FILTER, 1);
 	step(f, WEIR_STEP_FILTER, 1)->input[0].port = 2;
 	u = step(f, WEIR_STEP_UNION, 2);
-	u->input[1] = (struct weir_input){3, 0};
-	u->input[2] = (struct weir_input){1, 1};
+	u->input[1] = (struct weir_input){.step = 3};
+	u->input[2] = (struct weir_input){.step = 1, .port = 1};
 	u->input_count = 3;
 	step(f, WEIR_STEP_SINK, 4);
 	plan(f, 2);
