@@ -60,6 +60,8 @@ static int init_node(struct build *b, struct weir_node *n, bool hashed)
 		return weir_pass_init(n, &env);
 	case WEIR_STEP_SPLIT:
 		return weir_split_init(n, &env);
+	case WEIR_STEP_KEYS:
+		return weir_keys_init(n, &env);
 	case WEIR_STEP_AGGREGATE:
 		return weir_aggregate_init(n, &env);
 	case WEIR_STEP_TOP:

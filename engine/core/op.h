@@ -75,6 +75,10 @@ struct weir_op_class {
 	/* Of a source: its `durable` has grown; tells those who wait for that. Also called while the source may not
 	 * emit. May be NULL. */
 	void (*settled)(struct weir_node *n);
+	/* Of a source: called once a turn, whatever else the turn may do: while the source may not emit, while the task waits
+	 * for room, and when all its input has been handed on. For what has to go on in any case (answers to other
+	 * processes). quiet: nobody holds rows that run() emitted. >0: did something; <0: error as in run(). May be NULL. */
+	int (*attend)(struct weir_node *n, bool quiet);
 	bool source; /* run() makes rows out of nothing: called by the task's turn, not by drain */
 	const struct weir_state_ops *state; /* engine/core/freeze.h; NULL: nothing to keep */
 	const struct weir_sink_ops *sink; /* engine/core/sink_ops.h; NULL: not a sink */
@@ -217,6 +221,7 @@ int weir_map_init(struct weir_node *n, const struct weir_op_env *env);
 int weir_flat_map_init(struct weir_node *n, const struct weir_op_env *env);
 int weir_split_init(struct weir_node *n, const struct weir_op_env *env);
 int weir_pass_init(struct weir_node *n, const struct weir_op_env *env); /* union, key_by */
+int weir_keys_init(struct weir_node *n, const struct weir_op_env *env);
 int weir_aggregate_init(struct weir_node *n, const struct weir_op_env *env);
 int weir_top_init(struct weir_node *n, const struct weir_op_env *env);
 
