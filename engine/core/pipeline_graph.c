@@ -135,41 +135,52 @@ static bool resolve(struct weir_build *b, struct weir_draft *d, struct weir_str 
 	return true;
 }
 
+/* "x" and "x.bid" of a source with one stream are the same. What comes from which region is seen with a cluster. */
+static bool read_before(const struct weir_step *s, const struct weir_input *in)
+{
+	for (uint32_t k = 0; k < s->input_count; k++)
+		if (!in->remote && !s->input[k].remote && s->input[k].step == in->step &&
+		    s->input[k].port == in->port)
+			return true;
+	return false;
+}
+
 static void read_from(struct weir_build *b, struct weir_draft *d)
 {
-	const struct weir_doc *from = d->doc ? weir_draft_meant(d, "from") : NULL;
+	const struct weir_doc *doc = d->doc ? weir_draft_meant(d, "from") : NULL;
 	struct weir_step *s = d->step;
-	struct weir_str *name;
-	struct weir_doc_pos *pos;
+	struct weir_from *from;
+	bool several;
 	uint32_t n;
 
-	if (!from || s->kind == WEIR_STEP_SOURCE)
+	if (!doc || s->kind == WEIR_STEP_SOURCE)
 		return;
-	n = weir_walk_names(b, from, "from", &name, &pos);
+	n = weir_from_read(b, d, doc, &from);
 	if (n > WEIR_INPUTS_MAX) {
-		weir_diag(b->diags, from->pos, "`from`: more than %d inputs", WEIR_INPUTS_MAX);
+		weir_diag(b->diags, doc->pos, "`from`: more than %d inputs", WEIR_INPUTS_MAX);
 		n = 0;
 	}
 	if (n == 0)
 		d->broken = true;
 	for (uint32_t i = 0; i < n; i++) {
-		if (!resolve(b, d, name[i], pos[i], &s->input[s->input_count])) {
+		struct weir_input *in = &s->input[s->input_count];
+
+		if (!resolve(b, d, from[i].ref, from[i].pos, in)) {
 			d->broken = true;
 			continue;
 		}
-		for (uint32_t k = 0; k < s->input_count; k++) {
-			if (s->input[k].step != s->input[s->input_count].step ||
-			    s->input[k].port != s->input[s->input_count].port)
-				continue;
-			/* "x" and "x.bid" of a source with one stream. */
-			weir_diag(b->diags, pos[i], "`from`: `%s` is listed twice",
-				  weir_show(b, name[i]));
+		in->pos = from[i].pos;
+		in->remote = from[i].remote;
+		if (!from[i].broken && read_before(s, in)) {
+			weir_diag(b->diags, in->pos, "`from`: `%s` is listed twice",
+				  weir_show(b, from[i].ref));
 			d->broken = true;
 		}
-		d->from_pos[s->input_count++] = pos[i];
+		d->from_pos[s->input_count++] = in->pos;
 	}
-	if (s->kind == WEIR_STEP_UNION && d->kind_key && n == 1) {
-		weir_diag(b->diags, pos[0], "union `%s` needs at least two inputs", s->name);
+	several = n > 1 || (n == 1 && from[0].remote && from[0].remote->regions.count != 1);
+	if (s->kind == WEIR_STEP_UNION && d->kind_key && n && !several) {
+		weir_diag(b->diags, from[0].pos, "union `%s` needs at least two inputs", s->name);
 		d->broken = true;
 	}
 }

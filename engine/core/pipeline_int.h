@@ -9,6 +9,7 @@
  *   2. pipeline_step.c   each step's keys: kind, common settings, ports by name
  *      pipeline_{source,sink,conn,schema,window}.c
  *   3. pipeline_graph.c  inputs, cycles, order, readers
+ *      pipeline_from.c   inputs as they are written
  *   4. pipeline_type.c   schemas and expressions, in topological order
  *      pipeline_agg.c    aggregate and top
  *
@@ -213,6 +214,22 @@ void weir_state_read(struct weir_build *b, const struct weir_doc *top);
 
 /* A document as JSON text, in the region. */
 const char *weir_doc_json(struct weir_build *b, const struct weir_doc *doc);
+
+/* ---- pipeline_from.c ---- */
+
+struct weir_from {
+	struct weir_str ref; /* "step" or "step.output" */
+	struct weir_doc_pos pos;
+	const struct weir_remote *remote; /* NULL: from the same region */
+	bool broken; /* something was reported; only the step's name counts */
+};
+
+/* Inputs of a step: names and mappings. How many; 0: reported. *ret in the region. */
+uint32_t weir_from_read(struct weir_build *b, struct weir_draft *d, const struct weir_doc *doc,
+			struct weir_from **ret);
+/* `regions`: all, a name or a list of names. false: reported. */
+bool weir_region_list_read(struct weir_build *b, const struct weir_doc *d,
+			   struct weir_region_list *ret);
 
 /* ---- pipeline_graph.c ---- */
 

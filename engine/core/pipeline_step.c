@@ -31,6 +31,7 @@ static const struct {
 	const char *where;
 } other_key[] = {
 	{"from", ANY_KIND & ~KIND(SOURCE), "it is for steps that read other steps"},
+	{"regions", ANY_KIND, ""},
 	{"parallelism", ANY_KIND, ""},
 	{"fuse", ANY_KIND, ""},
 	{"on_error", CAN_FAIL, "records cannot fail there"},
@@ -378,6 +379,9 @@ void weir_draft_read(struct weir_build *b, struct weir_draft *d)
 	d->key_by = weir_doc_get(d->doc, "key_by");
 	ok = check_keys(b, d);
 	ok = read_common(b, d) && ok;
+	if (weir_doc_get(d->doc, "regions"))
+		ok = weir_region_list_read(b, weir_doc_get(d->doc, "regions"), &d->step->regions) &&
+		     ok;
 	ok = read_own(b, d) && ok;
 	d->broken = d->broken || !ok;
 	if (d->step->kind == WEIR_STEP_SINK)

@@ -60,7 +60,8 @@ static const struct error_case graph_cases[] = {
 	{"from is a mapping",
 	 SOURCE "  o: {from: {s: x}, sink: blackhole}\n"
 		"  q: {from: s, sink: blackhole}\n",
-	 "4:13: `from`: expected a name or a list of names, found a mapping\n"},
+	 "4:13: `from` needs `step`\n"
+	 "4:14: unknown key `s` in `from`; known are step, region, regions, spread\n"},
 	{"from is empty",
 	 SOURCE "  o: {from: [], sink: blackhole}\n"
 		"  q: {from: s, sink: blackhole}\n",
