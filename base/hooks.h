@@ -65,11 +65,25 @@ weir_inline bool weir_buggify(const char *name)
 	X(SUPER_ONE_COPY, "one valid copy of the superblock is believed")                          \
 	X(REPLAY_SKIPS, "the newest bundle is left out when state is read back")
 
+/* Those in edges: tests/unit/engine/test_edge_pair.c must find each; a simulation of one region has no edge. */
+#define WEIR_EDGE_PLANT_LIST(X)                                                                    \
+	X(EDGE_SHIP_BEFORE_COMMIT, "a receiver applies what is not committed")                     \
+	X(EDGE_HIGH_WATERMARK, "a receiver takes all above what it has seen, not the next only")   \
+	X(EDGE_TRIM_ON_RECEIPT, "a sender forgets what was received, but is not durable")          \
+	X(EDGE_NO_CHAIN, "chains are not compared")                                                \
+	X(EDGE_OLD_SESSION, "frames of another session are taken")                                 \
+	X(EDGE_CURSOR_EARLY, "a receiver confirms when it freezes an epoch")                       \
+	X(EDGE_SKIP_TRIMMED, "a receiver goes on behind what the sender has no more")              \
+	X(EDGE_FENCE_IGNORED, "a sender below the highest fence is listened to")                   \
+	X(EDGE_RESUME_GUESS, "a sender goes on where it was, not where it is asked to")            \
+	X(EDGE_RESTORE_NO_CHAIN_POS, "a receiver restarts inside of a batch as if one began there")
+
 enum weir_plant {
 #define WEIR_PLANT_X(name, text) WEIR_PLANT_##name,
-	WEIR_PLANT_LIST(WEIR_PLANT_X)
+	WEIR_PLANT_LIST(WEIR_PLANT_X) WEIR_PLANT_COUNT,
+	WEIR_PLANT_EDGES = WEIR_PLANT_COUNT - 1, /* the first of them has the next number */
+	WEIR_EDGE_PLANT_LIST(WEIR_PLANT_X) WEIR_EDGE_PLANT_END
 #undef WEIR_PLANT_X
-		WEIR_PLANT_COUNT
 };
 
 #ifdef WEIR_PLANTED

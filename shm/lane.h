@@ -23,7 +23,7 @@
 enum weir_lane_type {
 	/* sender -> receiver */
 	WEIR_LANE_HELLO =
-		1, /* who sends, what the records look like; the receiver answers RESUME */
+		1, /* who sends, what the records look like; session 0: asks for RESUME, else: answers it */
 	WEIR_LANE_DATA =
 		2, /* one batch of records: seq .. seq+count-1 of epoch; chain: before them */
 	WEIR_LANE_COMMIT =
@@ -31,11 +31,13 @@ enum weir_lane_type {
 	WEIR_LANE_TRIMMED = 4, /* answer to RESUME: everything below seq is gone */
 	/* receiver -> sender */
 	WEIR_LANE_RESUME =
-		5, /* opens a session: send from seq on; chain: at `count` records before seq (a batch's start) */
+		5, /* opens a session: send from seq on; chain: at `count` records before seq (a batch's
+		    * start); epoch: bytes of staging the sender may fill */
 	WEIR_LANE_RECEIVED =
 		6, /* below seq: applied, not durable; epoch: bytes of staging the sender may fill in this session */
 	WEIR_LANE_DURABLE = 7, /* below seq: durable here, the sender may forget it */
-	WEIR_LANE_GAP = 8, /* expected seq; the sender goes on there */
+	WEIR_LANE_GAP =
+		8, /* a batch is missing: the sender goes on there; seq, count, chain as in RESUME */
 	WEIR_LANE_FENCED = 9, /* a newer sender (fence) was seen */
 	WEIR_LANE_STATUS = 10, /* body: what holds the receiver up, "step@region", or nothing */
 	/* either */

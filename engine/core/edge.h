@@ -12,12 +12,17 @@
  *    made and stay as they are for ever.
  *  2 DATA may go out before the commit, within the staging credit of the session; COMMIT after it. The receiver applies nothing
  *    above the newest COMMIT. Batches of committed epochs need no credit.
- *  3 The receiver takes seq == next only (an overlapping front is cut off, what lies below is dropped); above: GAP, discard.
+ *    COMMIT may also come first: the batches below it are then applied as they come.
+ *  3 The receiver takes the next batch only (what lies below is dropped); above: GAP, discard. A place inside of a batch is the
+ *    batch's start and how many of its records are through: the sender sends the whole batch, its front is cut off.
  *  4 A session begins with the receiver's RESUME; frames of another session are dropped. The sender compares chains: FORK stops
  *    the edge at both ends, keeping everything.
  *  5 RECEIVED drives the credit, DURABLE the cursor. The outbox is trimmed on DURABLE only (I10).
  *  6 RESUME below what was trimmed: TRIMMED; the receiver stops with an error and never skips.
  *  7 A fence below the highest seen is refused (FENCED); the highest is part of the receiver's place (I11).
+ * Sessions: OPEN at both ends; the sender says HELLO (session 0) until the receiver answers RESUME (session s); it says HELLO (s)
+ *    once more, and only then batches: so a session belongs to one life of the sender, whose fence HELLO tells. The receiver numbers
+ *    sessions upwards; one that goes wrong (more than the credit, another fence) is given up for a new one.
  * Both ends are pure step machines: time is an argument, frames come in one by one and go out through struct weir_lane_io.
  * Thread: each end one thread (sender: the edges' thread, receiver: the worker of the source).
  */
@@ -65,8 +70,10 @@ struct weir_edge_writer {
 	uint8_t *batch; /* room for one batch */
 	uint32_t used, count, cap;
 };
+/* cap: multiple of 8; batches are cut at the smaller of it and WEIR_EDGE_BATCH_BYTES. */
 void weir_edge_writer_init(struct weir_edge_writer *w, const struct weir_mem *keep_mem,
 			   void *keep_batch, uint32_t cap);
+/* f: DATA, WATERMARK, IDLE or EOS. Copied. */
 void weir_edge_writer_add(struct weir_edge_writer *w, const struct weir_frame *f);
 /* Closes the batch and moves the part out; nothing when no record came. */
 void weir_edge_writer_part(struct weir_edge_writer *w, struct weir_out *ret_part);
@@ -77,12 +84,15 @@ struct weir_edge_batch {
 	uint64_t seq;
 	uint32_t count, bytes;
 	uint64_t chain_before, chain_after;
-	const uint8_t *p; /* frames, each padded to 8 */
+	const uint8_t *p; /* frames, each padded to 8; where the part lies, so of any alignment */
 };
-/* Walks a part. 1: *ret is the next batch, 0: that was all, <0 WEIR_E_CORRUPT. */
+/* Walks a part, which may be several parts one behind the other. 1: *ret is the next batch, 0: that was all,
+ * <0 WEIR_E_CORRUPT. */
 struct weir_edge_walk {
 	struct weir_reader in;
-	struct weir_edge_pos at, end;
+	struct weir_edge_pos at, end; /* next batch; behind the part */
+	struct weir_edge_pos stop; /* behind the section: a part of folded epochs has several */
+	uint64_t left; /* bytes of batches left in the section */
 };
 int weir_edge_walk_begin(struct weir_edge_walk *w, struct weir_reader part);
 int weir_edge_walk_next(struct weir_edge_walk *w, struct weir_edge_batch *ret);
@@ -97,6 +107,8 @@ struct weir_edge_out_options {
 	const struct weir_lane_codecs *codecs;
 	const struct weir_mem *mem;
 };
+/* What a batch takes of the staging credit beside its bytes. */
+#define WEIR_EDGE_BATCH_COST 128u
 #define WEIR_EDGE_EPOCHS 4096u /* unconfirmed epochs one end keeps account of */
 struct weir_edge_out; /* opaque; made in mem */
 
@@ -105,8 +117,9 @@ struct weir_edge_out *weir_edge_out_new(const struct weir_edge_out_options *o, u
 					struct weir_edge_pos base);
 void weir_edge_out_free(struct weir_edge_out *o);
 
-/* One whole frame from the in ring. 0, or <0: the edge must stop (text in err): fork, fenced, a broken confirmation. Anything
- * else that does not belong here is counted and dropped. */
+/* One whole frame from the in ring (weir_lane_stride() of it is there; checked here). 0, or <0: the edge must stop (text in err;
+ * step() still tells the other end): fork, fenced, a broken confirmation. Anything else that does not belong here is counted and
+ * dropped. */
 int weir_edge_out_receive(struct weir_edge_out *o, const struct weir_lane_head *h, uint64_t mono_ns,
 			  struct weir_err *err);
 /* Writes what is due and was not asked for by offer(): HELLO after OPEN, TRIMMED, repeats. */
@@ -138,10 +151,12 @@ void weir_edge_out_info(const struct weir_edge_out *o, struct weir_edge_out_info
 
 struct weir_edge_in_options {
 	uint64_t edge;
+	uint64_t life; /* the cell's fence: grows with every start, below 2^40; sessions are
+			* numbered from it, none comes twice */
 	struct weir_str hello; /* what the sender's HELLO must say: else WEIR_E_CONFIG */
 	uint32_t frame_max;
-	uint32_t staging_bytes; /* uncommitted batches; default 4 MiB; the session's first credit */
-	uint32_t ready_bytes; /* committed batches that wait for the source; default 4 MiB */
+	uint32_t staging_bytes; /* uncommitted batches; 0: 4 MiB; the credit of each session */
+	uint32_t ready_bytes; /* committed batches that wait for the source; 0: 4 MiB */
 	const struct weir_schema *schema; /* every record is checked against it */
 	const struct weir_lane_codecs *codecs;
 	const struct weir_mem *mem;
@@ -160,7 +175,8 @@ void weir_edge_in_durable(struct weir_edge_in *i, uint64_t epoch);
 /* May another frame be given in? false: staging or ready memory is full: leave it in the ring, the credit of the link does the
  * rest. */
 bool weir_edge_in_room(const struct weir_edge_in *i);
-/* 0, or <0: the edge must stop (text in err): fork, trimmed, a sender whose records mean something else, records that are no records. */
+/* One whole frame from the in ring (weir_lane_stride() of it is there; checked here). 0, or <0: the edge must stop (text in err;
+ * step() still tells the other end): fork, trimmed, a sender whose records mean something else, records that are no records. */
 int weir_edge_in_receive(struct weir_edge_in *i, const struct weir_lane_head *h, uint64_t mono_ns,
 			 struct weir_err *err);
 /* Next records that may be applied, at most cap, up to the next control: rows (valid until the next call of take or receive) in
