@@ -19,8 +19,9 @@
  * epochs follow at once, and the outbox shrinks when cursor() moves. Its prepare() never waits and never fails: it may
  * ship early what the other side keeps back until the commit. Any of its calls may answer WEIR_SINK_AGAIN: all epochs above the
  * cursor have to be applied again, from the first (the other side asked for it). Its calls are short; one thread serves all of
- * them (engine/edge/cell_thread.c), and cursor() is called a few hundred times a second while something is unconfirmed or the
- * lane has news.
+ * them (engine/edge/edges_thread.c), and cursor() is called a few hundred times a second while something is unconfirmed or the
+ * lane has news, also behind each prepare() and apply(). A part it is given lies in memory during the call only: what has to be
+ * applied again comes again, from memory or from the journal.
  *
  * Errors: 0 fine; WEIR_SINK_UNKNOWN: may or may not have happened, or the sink is away: the caller reads the
  *         cursor later and tries again; <0: the pipeline stops with the text in err.
@@ -45,6 +46,13 @@ struct weir_sink_epoch {
 	struct weir_reader part; /* as freeze() wrote it; valid during the call */
 };
 
+/* How much a sink that streams may have unconfirmed before the sources that feed it are slowed down. */
+struct weir_sink_flow {
+	bool open; /* the other side is there */
+	uint64_t buffer_bytes; /* while it is */
+	uint64_t spill_bytes; /* while it is not: what does not fit in memory lies in the journal */
+};
+
 struct weir_sink_ops {
 	bool streams;
 	enum weir_guarantee best; /* what this kind of sink can give */
@@ -60,7 +68,21 @@ struct weir_sink_ops {
 	/* The last epoch is applied, the pipeline has ended (not merely stopped). Comes again at each later start;
 	 * may be NULL. */
 	int (*finish)(struct weir_node *n, struct weir_err *err);
+
+	/* ---- of sinks that stream; each may be NULL ---- */
+	/* At the start, when all state is back, from the main thread: where the outbox begins. cursor: as the bundles say it (the
+	 * other side may have more: cursor() answers it later); first: the oldest part above it, empty when there is none. 0 or <0. */
+	int (*resume)(struct weir_node *n, uint64_t cursor, struct weir_reader first,
+		      struct weir_err *err);
+	/* From the same thread as apply(). NULL: always open, with the defaults below. */
+	void (*flow)(struct weir_node *n, struct weir_sink_flow *ret);
+	/* What restore() has to be given when the part itself is needed no more, shorter than the part. From the cell's thread,
+	 * while others call the node: looks at the bytes only. NULL: the part. */
+	void (*brief)(const struct weir_node *n, struct weir_reader part, struct weir_out *o);
 };
+
+#define WEIR_SINK_BUFFER_DEFAULT ((uint64_t)64 << 20)
+#define WEIR_SINK_SPILL_DEFAULT ((uint64_t)1 << 30)
 
 const char *weir_guarantee_name(unsigned g); /* "exactly_once" ... */
 
