@@ -82,7 +82,7 @@ ALL_LIBS = $(PKG_LIBS) -lm -ldl $(LDLIBS)
 
 # ---- what there is -------------------------------------------------------------------------
 # A file named weir*.c holds a main() (weir-rings.c) except libweir's own (weir_*.c).
-ARCHIVES := engine-cli engine-edge engine-core gateway-edge gateway-core host state numa shm base
+ARCHIVES := engine-cli engine-edge engine-core gateway-edge gateway-core lab host state numa shm base
 src = $(sort $(filter-out $(wildcard $(1)/weir-*.c) $(1)/weir.c,$(wildcard $(1)/*.c)))
 SRC_base := $(call src,base)
 SRC_shm := $(call src,shm)
@@ -94,6 +94,7 @@ SRC_numa := $(filter-out numa/arena_jemalloc.c,$(SRC_numa))
 endif
 SRC_state := $(call src,state)
 SRC_host := $(call src,host)
+SRC_lab := $(call src,lab)
 SRC_gateway-core := $(call src,gateway/core)
 SRC_gateway-edge := $(call src,gateway/edge)
 SRC_engine-core := $(call src,engine/core)
@@ -106,7 +107,7 @@ LIBS_A := $(patsubst %,$(B)/lib%.a,$(ARCHIVES))
 $(foreach a,$(ARCHIVES),$(eval $(B)/lib$(a).a: $(call obj,$(SRC_$(a)))))
 
 # Programs: name:main file. Each links every archive; tests link their component and what is below.
-PROGRAMS := weir:engine/weir.c weir-engine:engine/weir-engine.c weir-rings:shm/weir-rings.c weir-gateway:gateway/weir-gateway.c
+PROGRAMS := weir:engine/weir.c weir-engine:engine/weir-engine.c weir-rings:shm/weir-rings.c weir-gateway:gateway/weir-gateway.c weir-lab:lab/weir-lab.c
 prog_name = $(word 1,$(subst :, ,$(1)))
 prog_main = $(word 2,$(subst :, ,$(1)))
 HAVE_PROGRAMS := $(foreach p,$(PROGRAMS),$(if $(wildcard $(call prog_main,$(p))),$(p)))
@@ -122,6 +123,7 @@ below_shm := shm base
 below_numa := numa base
 below_state := state base
 below_host := host shm base
+below_lab := lab host shm base
 below_gateway := gateway-edge gateway-core host shm base
 below_engine := engine-edge engine-core host state numa shm base
 UNIT_SRC := $(sort $(wildcard tests/unit/*/test_*.c))
@@ -155,7 +157,7 @@ $(LIBS_A):
 	$(Q)rm -f $@ && $(AR) rcs $@ $^
 
 # The gateway and the engine meet in the segment only: neither links the other.
-prog_archives = $(if $(filter weir-gateway,$(1)),$(filter-out %/libengine-cli.a %/libengine-edge.a %/libengine-core.a,$(LIBS_A)),$(filter-out %/libgateway-edge.a,$(LIBS_A)))
+prog_archives = $(if $(filter weir-lab,$(1)),$(patsubst %,$(B)/lib%.a,lab host shm base),$(if $(filter weir-gateway,$(1)),$(filter-out %/libengine-cli.a %/libengine-edge.a %/libengine-core.a,$(LIBS_A)),$(filter-out %/libgateway-edge.a,$(LIBS_A))))
 define program_rule
 $(B)/bin/$(call prog_name,$(1)): $(B)/$(patsubst %.c,%.o,$(call prog_main,$(1))) $(call prog_archives,$(call prog_name,$(1)))
 	$$(call say,LINK,$$@)
@@ -164,7 +166,7 @@ $(B)/bin/$(call prog_name,$(1)): $(B)/$(patsubst %.c,%.o,$(call prog_main,$(1)))
 endef
 $(foreach p,$(HAVE_PROGRAMS),$(eval $(call program_rule,$(p))))
 
-LIBWEIR_ARCHIVES := $(filter-out %/libengine-cli.a %/libgateway-edge.a %/libgateway-core.a,$(LIBS_A))
+LIBWEIR_ARCHIVES := $(filter-out %/libengine-cli.a %/libgateway-edge.a %/libgateway-core.a %/liblab.a,$(LIBS_A))
 $(LIBWEIR): $(LIBWEIR_ARCHIVES) engine/weir.map
 	$(call say,LINK,$@)
 	$(Q)$(CC) -shared $(SAN) -pthread -Wl,-soname,libweir.so.0 -Wl,--version-script=engine/weir.map \
@@ -172,7 +174,7 @@ $(LIBWEIR): $(LIBWEIR_ARCHIVES) engine/weir.map
 
 $(LIBWEIR_A): $(LIBWEIR_ARCHIVES)
 	$(call say,AR,$@)
-	$(Q)rm -f $@ && $(AR) rcs $@ $(foreach a,$(filter-out engine-cli gateway-edge gateway-core,$(ARCHIVES)),$(call obj,$(SRC_$(a))))
+	$(Q)rm -f $@ && $(AR) rcs $@ $(foreach a,$(filter-out engine-cli gateway-edge gateway-core lab,$(ARCHIVES)),$(call obj,$(SRC_$(a))))
 
 $(B)/operators/%.so: examples/operators/%.c engine/weir.h Makefile
 	$(call say,CC,$@)
@@ -205,7 +207,7 @@ $(B)/tests/unit/$(1)/%: $(B)/tests/unit/$(1)/%.o $(TESTLIB) $(patsubst %,$(B)/li
 	$$(call say,LINK,$$@)
 	$$(Q)$$(CC) $$(ALL_LDFLAGS) -o $$@ $$^ -lcmocka $$(ALL_LIBS) $(if $(filter gateway,$(1)),$$(GATEWAY_LIBS))
 endef
-$(foreach c,base shm numa state host gateway engine,$(eval $(call unit_rule,$(c))))
+$(foreach c,base shm numa state host lab gateway engine,$(eval $(call unit_rule,$(c))))
 
 $(B)/tests/stress/%: $(B)/tests/stress/%.o $(TESTLIB) $(LIBS_A)
 	$(call say,LINK,$@)
