@@ -58,6 +58,11 @@ struct weir_hash128 weir_hash128(const void *p, size_t n)
 	return (struct weir_hash128){.lo = h.low64, .hi = h.high64};
 }
 
+uint64_t weir_hash64_seed(const void *p, size_t n, uint64_t seed)
+{
+	return XXH3_64bits_withSeed(p, n, seed);
+}
+
 struct weir_hash128 weir_hash128_chain(struct weir_hash128 h, struct weir_hash128 next)
 {
 	struct weir_hash128 both[2] = {h, next};

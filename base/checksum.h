@@ -3,7 +3,7 @@
  * base/checksum.h - CRC-32C for headers, a 128-bit hash for bodies and chains.
  *
  * Against accidents, not attackers. crc32c: Castagnoli polynomial, as in iSCSI (RFC 3720), with the
- * processor's instruction where there is one. Hash: XXH3-128 of xxHash.
+ * processor's instruction where there is one. Hash: XXH3-128 of xxHash, and XXH3-64 where a seed carries what came before.
  */
 #ifndef WEIR_BASE_CHECKSUM_H
 #define WEIR_BASE_CHECKSUM_H
@@ -18,6 +18,7 @@ struct weir_hash128 {
 };
 
 struct weir_hash128 weir_hash128(const void *p, size_t n);
+uint64_t weir_hash64_seed(const void *p, size_t n, uint64_t seed);
 
 weir_inline bool weir_hash128_eq(struct weir_hash128 a, struct weir_hash128 b)
 {

@@ -151,8 +151,9 @@ void weir_edge_out_info(const struct weir_edge_out *o, struct weir_edge_out_info
 
 struct weir_edge_in_options {
 	uint64_t edge;
-	uint64_t life; /* the cell's fence: grows with every start, below 2^40; sessions are
-			* numbered from it, none comes twice */
+	uint64_t
+		life; /* not 0, below 2^44, and larger with every start (the cell's fence, or ms since the
+			* Unix epoch): sessions are numbered from it, so that none comes twice */
 	struct weir_str hello; /* what the sender's HELLO must say: else WEIR_E_CONFIG */
 	uint32_t frame_max;
 	uint32_t staging_bytes; /* uncommitted batches; 0: 4 MiB; the credit of each session */

@@ -85,6 +85,20 @@ static void test_hash128_is_frozen(void **state)
 	     UINT64_C(0xabee229cdadad76d));
 }
 
+static void test_hash64_seed_is_frozen(void **state)
+{
+	uint8_t p[1000];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(p); i++)
+		p[i] = (uint8_t)(i * 7);
+	assert_true(weir_hash64_seed(NULL, 0, 0) == UINT64_C(0x2d06800538d394c2));
+	assert_true(weir_hash64_seed(p, 3, 1) == UINT64_C(0xdc7e936cd5b1f73a));
+	assert_true(weir_hash64_seed(p, 100, 1) == UINT64_C(0xc185d02cc0dfae27));
+	assert_true(weir_hash64_seed(p, sizeof(p), 1) == UINT64_C(0xd619d4c0fec48d50));
+	assert_true(weir_hash64_seed(p, sizeof(p), 2) != weir_hash64_seed(p, sizeof(p), 1));
+}
+
 static void test_hash128_chain_depends_on_order(void **state)
 {
 	struct weir_hash128 a = weir_hash128("a", 1), b = weir_hash128("b", 1);
@@ -103,6 +117,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_crc32c_vectors_of_rfc_3720),
 	cmocka_unit_test(test_crc32c_is_the_same_on_both_paths),
 	cmocka_unit_test(test_hash128_is_frozen),
+	cmocka_unit_test(test_hash64_seed_is_frozen),
 	cmocka_unit_test(test_hash128_chain_depends_on_order),
 };
 
