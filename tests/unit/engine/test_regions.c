@@ -112,10 +112,16 @@ static const struct weir_schema *edge_schema(const struct weir_pipeline *p,
 /* A planned pipeline holds what the engine relies on. */
 static void check_planned(const struct weir_pipeline *p)
 {
+	uint32_t inputs = 0, uses = 0;
+
 	assert_false(weir_regions_used(p));
 	for (uint32_t i = 0; i < p->step_count; i++) {
 		const struct weir_step *s = &p->step[i];
 		const struct weir_schema *in = NULL;
+
+		inputs += s->input_count;
+		for (uint32_t k = 0; k < s->port_count; k++)
+			uses += s->port[k].uses;
 
 		assert_int_equal(weir_pipeline_find(p, weir_str_c(s->name)), (int)i);
 		assert_int_equal(s->input_count == 0, s->kind == WEIR_STEP_SOURCE);
@@ -130,6 +136,7 @@ static void check_planned(const struct weir_pipeline *p)
 			in = from->schema;
 		}
 	}
+	assert_int_equal(uses, inputs);
 }
 
 /* Every end has one other end, in the region it names, and both say the same. How many edges there are. */
