@@ -108,10 +108,21 @@ int weir_journal_step(struct weir_journal *j, uint64_t wait_ns, struct weir_err 
  */
 int weir_journal_base(struct weir_journal *j, uint64_t epoch, struct weir_err *err);
 
+/*
+ * Bytes [from, from + n) of the bundle of one committed epoch, to `to`. Reads and checks about 1 MiB a call; one at a time: a
+ * call with other arguments begins anew. 1: call again with the same arguments, 0: done, WEIR_E_RANGE: no such bytes (never
+ * committed, or given back), WEIR_E_CORRUPT.
+ */
+int weir_journal_fetch(struct weir_journal *j, uint64_t epoch, uint64_t from, void *to, uint64_t n,
+		       struct weir_err *err);
+
 uint64_t weir_journal_durable(const struct weir_journal *j); /* newest epoch; 0: none */
 uint64_t weir_journal_covered(const struct weir_journal *j); /* epochs up to here are in the base */
 uint64_t weir_journal_fence(const struct weir_journal *j);
 bool weir_journal_idle(const struct weir_journal *j); /* nothing is on the way */
+
+/* Bytes of the log behind the bundle of that epoch, or of the newest one below it. */
+uint64_t weir_journal_bytes_above(const struct weir_journal *j, uint64_t epoch);
 
 struct weir_journal_stats {
 	uint64_t bytes_written, units_written, commits, segments, segment_bytes;

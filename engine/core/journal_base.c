@@ -56,7 +56,9 @@ int weir_jnl_cursor_next(struct weir_journal *j, struct weir_jnl_cursor *c,
 	bad = weir_jnl_unit_read(j, c->at, ret);
 	if (!bad && !weir_jnl_chain_ok(ret->head.before, c->chain))
 		bad = WEIR_JNL_CHAIN;
-	if (!bad && (ret->head.type != WEIR_JNL_DATA || ret->head.bytes > b->bytes - c->bytes))
+	if (!bad && (ret->head.type != WEIR_JNL_DATA || ret->head.bytes > b->bytes - c->bytes ||
+		     ((ret->head.epoch != b->epoch || ret->head.fence != b->fence) &&
+		      !weir_planted(NO_CHAIN_CHECK))))
 		bad = WEIR_JNL_MISFIT;
 	if (bad)
 		return damaged(b, c->at, bad, err);
@@ -123,11 +125,7 @@ static struct weir_jnl_bundle *by_number(struct weir_journal *j, uint64_t number
 /* The first bundle above the epoch; there is one, as epoch is below the newest. */
 static struct weir_jnl_bundle *first_above(struct weir_journal *j, uint64_t epoch)
 {
-	uint64_t i = 0;
-
-	while (weir_jnl_live(j, i)->epoch <= epoch)
-		i++;
-	return weir_jnl_live(j, i);
+	return weir_jnl_live(j, weir_jnl_above(j, epoch));
 }
 
 static void begin(struct weir_journal *j, uint64_t epoch)

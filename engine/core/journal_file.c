@@ -163,6 +163,7 @@ static const uint8_t *window_fill(struct weir_journal *j, struct weir_jnl_segmen
 	}
 	j->window_at = at;
 	j->window_bytes = r < 0 ? 0 : most;
+	j->window_epoch = j->durable;
 	if (r == 0)
 		return j->window;
 	*ret_bad = WEIR_JNL_UNREADABLE;

@@ -9,6 +9,7 @@
  *   journal_write.c   append, commit, completions
  *   journal_heal.c    commit records: the lost one of two
  *   journal_base.c    reading bundles back, the base, giving segments back
+ *   journal_fetch.c   a piece of one bundle, by its epoch
  *   journal_verify.c  weir verify
  *   journal.c         open, start, replay, close
  *
@@ -113,6 +114,7 @@ struct weir_journal {
 	uint8_t *window; /* WEIR_JNL_UNIT_MAX bytes */
 	struct weir_jnl_pos window_at;
 	uint64_t window_bytes;
+	uint64_t window_epoch; /* that was durable when it was read */
 	uint8_t *page; /* WEIR_JNL_COPIES blocks for writes that are waited for */
 
 	/* superblock */
@@ -154,6 +156,13 @@ struct weir_journal {
 		uint64_t epoch, number, last;
 		struct weir_jnl_cursor cursor;
 	} base;
+
+	/* the piece of a bundle that is being read */
+	struct {
+		bool active;
+		uint64_t epoch, from, n;
+		struct weir_jnl_cursor cursor;
+	} fetch;
 
 	uint64_t units_written, bytes_written, commits, space_free;
 };
@@ -219,6 +228,10 @@ int weir_jnl_cursor_next(struct weir_journal *j, struct weir_jnl_cursor *c,
 			 struct weir_err *err);
 /* Gives back segments below the number. */
 int weir_jnl_give_back(struct weir_journal *j, uint32_t below);
+
+/* ---- journal_fetch.c ---- */
+uint64_t weir_jnl_above(struct weir_journal *j,
+			uint64_t epoch); /* index of the first live bundle above */
 
 /* ---- journal.c ---- */
 struct weir_journal *weir_jnl_new(const struct weir_disk *disk, const struct weir_mem *mem);
