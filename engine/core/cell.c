@@ -20,6 +20,7 @@ static void defaults(struct weir_cell_options *o)
 	o->in_flight = o->in_flight ? WEIR_MIN(o->in_flight, WEIR_EPOCHS_IN_FLIGHT_MAX / 2) : 4;
 	o->deadline_ns = o->deadline_ns ? o->deadline_ns : (uint64_t)(10 * WEIR_NS_PER_S);
 	o->base_bytes = o->base_bytes ? o->base_bytes : (uint64_t)64 << 20;
+	o->stream_memory = o->stream_memory ? o->stream_memory : (uint64_t)64 << 20;
 	o->space_min = o->space_min ? o->space_min : (uint64_t)64 << 20;
 }
 
@@ -87,6 +88,7 @@ int weir_cell_open(struct weir_cell *c, const struct weir_cell_options *opt,
 	own->task_round = weir_region_array(region, uint64_t, tasks->task_count);
 	weir_out_init(&own->body, mem);
 	weir__cell_sinks_init(c);
+	weir__cell_streams_init(c);
 	weir_cell_step_table(p, tasks, unit, region, &own->head);
 	r = weir__cell_restore(c, err);
 	if (r < 0)
@@ -188,7 +190,7 @@ static void round_begin(struct weir_cell *c)
 	weir_probe("cell.base_round");
 	c->round++;
 	own->round_done = false;
-	own->round_epoch = 0;
+	own->round_epoch = own->round_bytes = 0;
 	own->round_covers = c->open;
 	own->restate_due = true;
 }
@@ -212,9 +214,15 @@ static int round_end(struct weir_cell *c, struct weir_err *err)
 	struct weir_journal_stats st;
 	int r;
 
-	if (own->round_done || !own->round_epoch || c->durable < own->round_epoch ||
-	    weir__cell_sinks_need(c) <= own->round_covers)
+	if (own->round_done || !own->round_epoch || c->durable < own->round_epoch)
 		return 0;
+	if (weir__cell_sinks_need(c) <= own->round_covers) {
+		/* The segments stay as long as a sink may need them, and what is said again is said once: no further round begins
+		 * before this one has ended. What comes meanwhile is not part of the base. */
+		if (!own->round_bytes)
+			own->round_bytes = weir_journal_bytes_above(c->journal, own->round_covers);
+		return 0;
+	}
 	r = weir_journal_base(c->journal, own->round_covers, err);
 	if (r < 0)
 		return r;
@@ -226,7 +234,7 @@ static int round_end(struct weir_cell *c, struct weir_err *err)
 	c->covered = weir_journal_covered(c->journal);
 	weir_assert(c->covered <= c->durable); /* I1 */
 	weir_journal_stats(c->journal, &st);
-	own->live_after_base = st.bytes_live;
+	own->live_after_base = own->round_bytes ? own->round_bytes : st.bytes_live;
 	return 0;
 }
 
@@ -249,7 +257,7 @@ static uint64_t due_ns(const struct weir_cell *c, const struct weir_cell_now *no
 	const struct weir_cell_private *own = c->own;
 	uint64_t interval = c->opt.epoch_ns;
 
-	if (own->early || now->output_bytes >= c->opt.epoch_bytes ||
+	if (own->early || now->output_bytes >= c->opt.epoch_bytes || now->urge ||
 	    (own->stopping && !own->stop_epoch))
 		return now->mono_ns;
 	/* Nothing came in: what may have changed (idleness, a window at its end) can wait a little. */
@@ -332,6 +340,8 @@ int weir_cell_step(struct weir_cell *c, const struct weir_cell_now *now, struct 
 	}
 	r = append(c, err);
 	if (r == 0)
+		r = weir__cell_streams_step(c, err);
+	if (r == 0)
 		r = round_end(c, err);
 	if (r < 0)
 		return r;
@@ -340,6 +350,7 @@ int weir_cell_step(struct weir_cell *c, const struct weir_cell_now *now, struct 
 	if (!own->aligning && !c->finished)
 		open_due(c, now);
 	admission(c, now);
+	weir__cell_streams_flow(c);
 	weir_assert(c->open >= c->aligned && c->aligned >= c->durable &&
 		    c->durable >= c->covered); /* I1 */
 	return append(c, err);

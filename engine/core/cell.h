@@ -40,6 +40,7 @@ struct weir_cell_options {
 	uint64_t deadline_ns; /* default 10 s */
 	uint64_t
 		base_bytes; /* a base round is due when this much lies behind the last one; default 64 MiB */
+	uint64_t stream_memory; /* per sink that streams: outputs in memory; default 64 MiB */
 	uint64_t space_min; /* free bytes of the disk below which input stops; default 64 MiB */
 	bool fresh; /* sinks replace what earlier runs left there */
 	bool accept_loss; /* steps whose state means something else now start empty */
@@ -51,6 +52,8 @@ struct weir_cell_now {
 	int64_t wall_ns;
 	uint64_t output_bytes; /* that sinks hold for the open epoch */
 	uint64_t input_rows; /* that sources have emitted: while it stands still, epochs are rare */
+	/* A sink that streams holds a good part of what may be unconfirmed in the open epoch: it ends early. */
+	bool urge;
 	bool stop; /* finish with one more epoch and without the end of the input */
 };
 
@@ -82,10 +85,25 @@ struct weir_job {
 	enum weir_job_kind kind;
 	struct weir_node *node;
 	struct weir_sink_epoch e;
+	/* of sinks that stream */
+	uint64_t known; /* the cursor, as the cell knows it */
+	struct weir_sink_flow flow_known;
+	bool waiting; /* something is unconfirmed */
 	/* set by weir_job_run() */
 	int result;
 	uint64_t cursor;
+	bool cursor_read, again; /* of sinks that stream, in any kind of job */
+	struct weir_sink_flow flow;
 	struct weir_err err;
+};
+
+/* A sink task that streams. */
+struct weir_cell_stream {
+	uint32_t sink; /* of the cell */
+	uint32_t task;
+	const struct weir_node *node;
+	uint64_t outstanding; /* bytes of closed epochs that are not confirmed */
+	uint64_t limit; /* at which the sources that feed it stop */
 };
 
 struct weir_cell {
@@ -101,6 +119,8 @@ struct weir_cell {
 	bool finished; /* ended or stopped, everything is durable and applied */
 	uint64_t next_ns; /* call step() again at this time at the latest; 0: nothing is due */
 	uint32_t sink_count;
+	uint32_t stream_count; /* sinks that stream */
+	struct weir_cell_stream *stream;
 	/* statistics */
 	uint64_t folded, bundle_bytes, bundles, last_bundle_bytes;
 	uint64_t align_ns, align_max_ns, commit_ns, apply_ns; /* of the last epoch */
@@ -142,9 +162,16 @@ int weir_cell_step(struct weir_cell *c, const struct weir_cell_now *now, struct 
 /* Completions of the journal; waits up to wait_ns. 0 or <0. Then call weir_cell_step(). */
 int weir_cell_journal(struct weir_cell *c, uint64_t wait_ns, struct weir_err *err);
 
-/* Next work of sink i (0 .. sink_count-1); false while one is on its way or nothing is due. */
+/*
+ * Next work of sink i (0 .. sink_count-1); false while one is on its way or nothing is due.
+ * Of a sink that streams there is always some (it looks at its lane); the owner paces it: when weir_job_changes_nothing(), the
+ * same job is run again when there is news or after a while, and need not be given to weir_cell_job_done() until
+ * weir_cell_job_stale().
+ */
 bool weir_cell_job(struct weir_cell *c, uint32_t i, uint64_t mono_ns, struct weir_job *ret);
 void weir_job_run(struct weir_job *job);
+bool weir_job_changes_nothing(const struct weir_job *job);
+bool weir_cell_job_stale(const struct weir_cell *c, uint32_t i, const struct weir_job *job);
 /* 0 or <0: the pipeline must stop. */
 int weir_cell_job_done(struct weir_cell *c, uint32_t i, uint64_t mono_ns,
 		       const struct weir_job *job, struct weir_err *err);
@@ -155,8 +182,26 @@ struct weir_cell_sink_info {
 	uint32_t waiting; /* epochs that are not */
 	uint64_t waiting_bytes;
 	bool unknown; /* its last outcome is being looked up */
+	bool streams;
+	uint32_t unsent; /* streams: of the waiting ones, not handed over in this session */
+	uint64_t memory_bytes; /* of the waiting ones, the rest lies in the journal only */
 };
 void weir_cell_sink_info(const struct weir_cell *c, uint32_t i, struct weir_cell_sink_info *ret);
+
+/* Streams (index in c->stream) that records of a source's task can get to. */
+uint32_t weir_cell_reached(const struct weir_cell *c, uint32_t task, const uint32_t **ret);
+/* How full a stream is, 0 .. 1024; held: what its node has of the open epoch. For unit->brake: the largest counts. */
+weir_inline uint32_t weir_cell_fill(uint64_t outstanding, uint64_t held, uint64_t limit)
+{
+	uint64_t all = outstanding + held;
+
+	return all >= limit ? 1024 : (uint32_t)((weir_u128)all * 1024 / limit);
+}
+/* struct weir_cell_now, urge. */
+weir_inline bool weir_cell_urges(uint64_t held, uint64_t limit)
+{
+	return held > limit / 4;
+}
 
 void weir_cell_close(struct weir_cell *c); /* gives memory back; closes the journal */
 

@@ -260,7 +260,9 @@ static int give_all(struct replay *x, const struct weir_part *part, uint64_t epo
 	return r;
 }
 
-static int sink_again(struct replay *x, struct weir_part *part, uint64_t epoch)
+/* bundle: where the part's bundle begins. */
+static int sink_again(struct replay *x, struct weir_part *part, uint64_t epoch,
+		      const uint8_t *bundle)
 {
 	uint32_t step = (uint32_t)x->step_now[part->step];
 	uint64_t prev = weir_read_u64(&part->in);
@@ -276,13 +278,15 @@ static int sink_again(struct replay *x, struct weir_part *part, uint64_t epoch)
 				    (unsigned long long)epoch, x->c->p->step[step].name);
 	if (!has)
 		return 0;
-	r = weir__cell_sink_replay(x->c, s, epoch, prev, has == 2, part->in, x->err);
+	r = weir__cell_sink_replay(x->c, s, epoch, prev, has == 2, part->in,
+				   (uint64_t)(part->in.p - bundle), x->err);
 	return r < 0 ? r : give(x, part, step, part->task, epoch);
 }
 
 static int replay_bundle(void *ctx, uint64_t epoch, uint64_t fence, struct weir_reader *bundle)
 {
 	struct replay *x = ctx;
+	const uint8_t *begin = bundle->p;
 	struct weir_part part;
 	int r = weir_bundle_head_read(bundle, x->head, x->err);
 
@@ -300,7 +304,7 @@ static int replay_bundle(void *ctx, uint64_t epoch, uint64_t fence, struct weir_
 	while ((r = weir_bundle_part_read(bundle, x->head, &part, x->err)) > 0) {
 		if (x->step_now[part.step] < 0)
 			continue;
-		r = part.kind == WEIR_PART_SINK ? sink_again(x, &part, epoch)
+		r = part.kind == WEIR_PART_SINK ? sink_again(x, &part, epoch, begin)
 						: give_all(x, &part, epoch);
 		if (r < 0)
 			return r;
@@ -365,5 +369,7 @@ int weir__cell_restore(struct weir_cell *c, struct weir_err *err)
 		r = weir__cell_sinks_replayed(c, err);
 	if (r == 0 && x.epoch)
 		r = restored(c, &p);
+	if (r == 0)
+		r = weir__cell_streams_resume(c, err);
 	return r;
 }

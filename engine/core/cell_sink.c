@@ -10,6 +10,17 @@ const char *weir_guarantee_name(unsigned g)
 	return g < WEIR_COUNT_OF(name) ? name[g] : name[0];
 }
 
+static bool streams(const struct cell_sink *s)
+{
+	return s->node->cls->sink->streams;
+}
+
+/* Its own cursor is not there when the cell starts: what the bundles say counts. */
+static bool told_by_bundles(const struct cell_sink *s)
+{
+	return streams(s) || s->node->cls->sink->best < WEIR_GUARANTEE_EXACTLY_ONCE;
+}
+
 static uint32_t count_sinks(const struct weir_cell *c)
 {
 	uint32_t n = 0;
@@ -60,16 +71,15 @@ void weir__cell_sink_collect(struct weir_cell *c, uint32_t step, uint32_t task,
 	weir_out_append(&s->collect, part);
 }
 
+/* Without its bytes. */
 static struct cell_output *output_new(struct weir_cell *c, struct cell_sink *s, uint64_t epoch,
-				      uint64_t prev, size_t bytes)
+				      uint64_t prev, size_t bytes, uint64_t from)
 {
-	struct cell_output *o = c->mem->alloc(c->mem->ctx, sizeof(*o) + bytes, 16);
+	struct cell_output *o = c->mem->alloc(c->mem->ctx, sizeof(*o), 16);
 
 	/* I27: the outbox is an unbroken chain of epochs above the cursor. */
 	weir_assert(epoch > prev && prev == (s->newest ? s->newest->epoch : s->cursor));
-	o->epoch = epoch;
-	o->prev = prev;
-	o->bytes = bytes;
+	*o = (struct cell_output){.epoch = epoch, .prev = prev, .bytes = bytes, .from = from};
 	if (s->newest)
 		s->newest->next = o;
 	else
@@ -77,19 +87,38 @@ static struct cell_output *output_new(struct weir_cell *c, struct cell_sink *s, 
 	s->newest = o;
 	s->waiting++;
 	s->waiting_bytes += bytes;
+	if (streams(s))
+		weir__cell_stream_added(s, o);
 	return o;
 }
 
-static void output_drop(struct weir_cell *c, struct cell_sink *s)
+void weir__cell_output_drop(struct weir_cell *c, struct cell_sink *s)
 {
 	struct cell_output *o = s->first;
 
+	if (streams(s))
+		weir__cell_stream_drop(c, s);
+	weir__cell_output_release(c, s, o);
 	s->first = o->next;
 	if (!s->first)
 		s->newest = NULL;
 	s->waiting--;
 	s->waiting_bytes -= o->bytes;
-	c->mem->free(c->mem->ctx, o, sizeof(*o) + o->bytes);
+	c->mem->free(c->mem->ctx, o, sizeof(*o));
+}
+
+/* What the next start gives the node back when nothing newer comes. */
+static void keep_state(struct cell_sink *s, struct weir_reader part, bool is_brief)
+{
+	const struct weir_op_class *cls = s->node->cls;
+
+	if (!cls->state || !cls->state->restore)
+		return;
+	weir_out_fini(&s->state);
+	if (cls->sink->brief && !is_brief)
+		cls->sink->brief(s->node, part, &s->state);
+	else
+		weir_out_put(&s->state, part.p, weir_reader_left(&part));
 }
 
 /* has: 0 no output, 1 output of this epoch, 2 an older part once more. The output is taken over. */
@@ -113,14 +142,14 @@ static void sink_close(struct weir_cell *c, struct cell_sink *s, uint64_t epoch,
 	struct cell_output *o;
 
 	if (s->collect.bytes) {
-		o = output_new(c, s, epoch, s->last, (size_t)s->collect.bytes);
+		o = output_new(c, s, epoch, s->last, (size_t)s->collect.bytes, 0);
+		weir__cell_output_bytes(c, s, o);
 		weir_out_copy(&s->collect, o->data);
-		if (s->node->cls->state && s->node->cls->state->restore) {
-			weir_out_fini(&s->state);
-			weir_out_put(&s->state, o->data, o->bytes);
-		}
+		keep_state(s, weir_reader_of(o->data, o->bytes), false);
 		sink_part(c, s, s->last, 1, &s->collect, bundle);
-		o->prepared = !s->node->cls->sink->prepare;
+		o->from = bundle->bytes - o->bytes;
+		/* What goes to another region early is a gift: no commit waits for it. */
+		o->prepared = streams(s) || !s->node->cls->sink->prepare;
 		s->last = epoch;
 		return;
 	}
@@ -146,10 +175,13 @@ void weir__cell_sinks_close(struct weir_cell *c, uint64_t epoch, struct weir_out
 
 bool weir__cell_sinks_prepared(const struct weir_cell *c, uint64_t epoch)
 {
-	for (uint32_t i = 0; i < c->sink_count; i++)
-		for (const struct cell_output *o = c->own->sink[i].first; o; o = o->next)
+	for (uint32_t i = 0; i < c->sink_count; i++) {
+		const struct cell_sink *s = &c->own->sink[i];
+
+		for (const struct cell_output *o = s->first; o && !streams(s); o = o->next)
 			if (o->epoch <= epoch && !o->prepared)
 				return false;
+	}
 	return true;
 }
 
@@ -162,12 +194,16 @@ void weir__cell_release(struct weir_cell *c)
 	c->own->released = up_to;
 }
 
+/* Of those that stream, each holds the sources that feed it (weir_cell_reached()), and them only. */
 bool weir__cell_sinks_full(const struct weir_cell *c)
 {
-	for (uint32_t i = 0; i < c->sink_count; i++)
-		if (c->own->sink[i].waiting >= CELL_WAITING_MAX ||
-		    c->own->sink[i].waiting_bytes > c->opt.epoch_bytes * 4)
+	for (uint32_t i = 0; i < c->sink_count; i++) {
+		const struct cell_sink *s = &c->own->sink[i];
+
+		if (!streams(s) &&
+		    (s->waiting >= CELL_WAITING_MAX || s->waiting_bytes > c->opt.epoch_bytes * 4))
 			return true;
+	}
 	return false;
 }
 
@@ -186,7 +222,9 @@ bool weir__cell_sinks_done(const struct weir_cell *c, bool patient)
 	for (uint32_t i = 0; i < c->sink_count; i++) {
 		const struct cell_sink *s = &c->own->sink[i];
 
-		if (s->busy || (s->first && (patient || !s->unknown)))
+		/* A sink that streams always has a job; what it has not confirmed is in the journal. */
+		if (streams(s) ? s->first && patient
+			       : s->busy || (s->first && (patient || !s->unknown)))
 			return false;
 	}
 	return true;
@@ -198,7 +236,7 @@ bool weir__cell_sinks_unsaid(const struct weir_cell *c)
 	for (uint32_t i = 0; i < c->sink_count; i++) {
 		const struct cell_sink *s = &c->own->sink[i];
 
-		if (s->node->cls->sink->best < WEIR_GUARANTEE_EXACTLY_ONCE && s->said < s->cursor)
+		if (told_by_bundles(s) && s->said < s->cursor)
 			return true;
 	}
 	return false;
@@ -223,9 +261,10 @@ static struct cell_output *unprepared(const struct cell_sink *s)
 	return o;
 }
 
-static void job_of(struct weir_cell *c, struct cell_sink *s, enum weir_job_kind kind,
-		   const struct cell_output *o, struct weir_job *ret)
+void weir__cell_job_of(struct weir_cell *c, struct cell_sink *s, enum weir_job_kind kind,
+		       const struct cell_output *o, struct weir_job *ret)
 {
+	weir_assert(!o || o->data);
 	memset(ret, 0, sizeof(*ret));
 	ret->kind = kind;
 	ret->node = s->node;
@@ -235,28 +274,32 @@ static void job_of(struct weir_cell *c, struct cell_sink *s, enum weir_job_kind 
 						  .fence = weir_journal_fence(c->journal),
 						  .part = weir_reader_of(o->data, o->bytes)};
 	s->busy = kind;
+	s->busy_epoch = o ? o->epoch : 0;
 }
 
 bool weir_cell_job(struct weir_cell *c, uint32_t i, uint64_t mono_ns, struct weir_job *ret)
 {
 	struct cell_sink *s = &c->own->sink[i];
-	const struct cell_output *o = unprepared(s);
+	const struct cell_output *o;
 
 	if (s->busy || s->retry_ns > mono_ns)
 		return false;
+	if (streams(s))
+		return weir__cell_stream_job(c, s, ret);
+	o = unprepared(s);
 	if (o) {
-		job_of(c, s, WEIR_JOB_PREPARE, o, ret);
+		weir__cell_job_of(c, s, WEIR_JOB_PREPARE, o, ret);
 		return true;
 	}
 	o = s->first;
 	if (o && o->epoch <= c->own->released) {
 		weir_assert(o->epoch <= c->durable || weir_planted(RELEASE_EARLY)); /* I7 */
-		job_of(c, s, s->unknown ? WEIR_JOB_CURSOR : WEIR_JOB_APPLY, o, ret);
+		weir__cell_job_of(c, s, s->unknown ? WEIR_JOB_CURSOR : WEIR_JOB_APPLY, o, ret);
 		return true;
 	}
 	if (!o && c->own->ending && !c->own->count && !c->own->aligning && !s->finished &&
 	    s->node->cls->sink->finish) {
-		job_of(c, s, WEIR_JOB_FINISH, NULL, ret);
+		weir__cell_job_of(c, s, WEIR_JOB_FINISH, NULL, ret);
 		return true;
 	}
 	return false;
@@ -281,6 +324,8 @@ void weir_job_run(struct weir_job *job)
 		job->result = ops->finish(job->node, &job->err);
 		break;
 	}
+	if (ops->streams)
+		weir__cell_stream_run(job);
 }
 
 static void later(struct cell_sink *s, uint64_t mono_ns)
@@ -295,7 +340,7 @@ static void applied(struct weir_cell *c, struct cell_sink *s)
 	s->cursor = s->first->epoch;
 	s->unknown = false;
 	s->backoff_ns = s->retry_ns = 0;
-	output_drop(c, s);
+	weir__cell_output_drop(c, s);
 }
 
 static int cursor_read(struct weir_cell *c, struct cell_sink *s, uint64_t cursor,
@@ -330,6 +375,8 @@ int weir_cell_job_done(struct weir_cell *c, uint32_t i, uint64_t mono_ns,
 		*err = job->err;
 		return job->result;
 	}
+	if (streams(s))
+		return weir__cell_stream_done(c, s, job, err);
 	if (job->result == WEIR_SINK_UNKNOWN) {
 		weir_probe("cell.unknown_outcome");
 		if (weir_planted(SINK_ASSUME) && job->kind == WEIR_JOB_APPLY) {
@@ -373,7 +420,7 @@ int weir__cell_sink_open(struct weir_cell *c, uint64_t fence, const struct cell_
 		if (r < 0)
 			return r;
 		/* What it had for certain: as was said, and what a base left behind. */
-		if (ops->best < WEIR_GUARANTEE_EXACTLY_ONCE)
+		if (told_by_bundles(s))
 			s->cursor = known[i].epoch <= weir_journal_covered(c->journal)
 					    ? known[i].epoch
 					    : known[i].cursor;
@@ -412,27 +459,28 @@ int weir__cell_sinks_replayed(struct weir_cell *c, struct weir_err *err)
 }
 
 int weir__cell_sink_replay(struct weir_cell *c, struct cell_sink *s, uint64_t epoch, uint64_t prev,
-			   bool again, struct weir_reader in, struct weir_err *err)
+			   bool again, struct weir_reader in, uint64_t from, struct weir_err *err)
 {
 	size_t n = weir_reader_left(&in);
 	struct cell_output *o;
 
-	if (s->node->cls->state && s->node->cls->state->restore) {
-		weir_out_fini(&s->state);
-		weir_out_put(&s->state, in.p, n);
-	}
+	keep_state(s, in, again);
 	if (again || epoch <= s->cursor)
 		return 0;
 	weir_probe("cell.outbox_replayed");
 	/* A base is only taken when sinks have all before it. */
-	if (!s->newest && s->node->cls->sink->best < WEIR_GUARANTEE_EXACTLY_ONCE &&
-	    prev <= weir_journal_covered(c->journal))
+	if (!s->newest && told_by_bundles(s) && prev <= weir_journal_covered(c->journal))
 		s->cursor = WEIR_MAX(s->cursor, prev);
 	if (prev != (s->newest ? s->newest->epoch : s->cursor))
 		return set_back(s, prev, err);
-	o = output_new(c, s, epoch, prev, n);
-	memcpy(o->data, in.p, n);
+	o = output_new(c, s, epoch, prev, n, from);
 	o->prepared = true; /* it was, before the bundle was committed */
+	if (streams(s)) {
+		weir__cell_stream_replayed(c, s, o, in);
+	} else {
+		weir__cell_output_bytes(c, s, o);
+		memcpy(o->data, in.p, n);
+	}
 	return 0;
 }
 
@@ -445,7 +493,10 @@ void weir_cell_sink_info(const struct weir_cell *c, uint32_t i, struct weir_cell
 					    .cursor = s->cursor,
 					    .waiting = s->waiting,
 					    .waiting_bytes = s->waiting_bytes,
-					    .unknown = s->unknown};
+					    .unknown = s->unknown,
+					    .streams = streams(s),
+					    .unsent = s->stream.unsent,
+					    .memory_bytes = s->stream.memory};
 }
 
 void weir__cell_sinks_fini(struct weir_cell *c)
@@ -454,7 +505,8 @@ void weir__cell_sinks_fini(struct weir_cell *c)
 		struct cell_sink *s = &c->own->sink[i];
 
 		while (s->first)
-			output_drop(c, s);
+			weir__cell_output_drop(c, s);
+		weir__cell_stream_fini(c, s);
 		weir_out_fini(&s->collect);
 		weir_out_fini(&s->state);
 	}
