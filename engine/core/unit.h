@@ -13,6 +13,7 @@
 
 #include "base/bytes.h"
 #include "engine/core/outlet.h"
+#include "engine/core/pace.h"
 #include "engine/core/source.h"
 
 /* A watermark goes out after so many rows or so much time, whichever comes first: it is a control
@@ -45,6 +46,7 @@ struct weir_unit {
 	/* epochs (engine/core/cell.h); set before a turn from what the cell says */
 	bool epochs; /* the pipeline keeps state */
 	bool hold; /* source: emit no rows */
+	uint32_t brake; /* source: how full the fullest edge behind it is, 0 .. WEIR_BRAKE_MAX */
 	uint64_t barrier_want; /* source: newest epoch whose barrier is due */
 	uint64_t round_want; /* base round to work on; 0: none */
 	size_t touch_bytes; /* of it per epoch */
@@ -52,6 +54,7 @@ struct weir_unit {
 	/* the unit's own */
 	enum weir_freeze_phase phase;
 	uint64_t durable; /* newest epoch that is (source: for its acknowledgements) */
+	struct weir_pace pace; /* source */
 	bool final; /* the epoch at hand is the task's last */
 	uint64_t epoch; /* newest epoch that was frozen, or is at hand */
 	uint64_t round,
