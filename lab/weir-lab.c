@@ -17,7 +17,7 @@ static const char usage[] =
 	"usage: weir lab up CLUSTER [--wan FILE] [--seed N] [--foreground]\n"
 	"       weir lab down CLUSTER\n"
 	"       weir lab status CLUSTER\n"
-	"       weir lab do CLUSTER COMMAND...\n"
+	"       weir lab net CLUSTER COMMAND...\n"
 	"       weir lab exec CLUSTER REGION [--] PROGRAM [ARG...]\n"
 	"\n"
 	"Regions of a cluster file as network namespaces on this machine, joined by an emulated wide-area network. Works as\n"
@@ -209,7 +209,7 @@ static int command(int argc, char **argv)
 		n += (size_t)snprintf(text + n, sizeof(text) - n, "%s%s", i > 1 ? " " : "",
 				      argv[i]);
 	if (n >= sizeof(text) - 1)
-		return bad_usage("do: the command is too long");
+		return bad_usage("net: the command is too long");
 	return ask(argv[0], text);
 }
 
@@ -220,16 +220,16 @@ int main(int argc, char **argv)
 		return OK;
 	}
 	if (argc < 3)
-		return bad_usage("up, down, status, do or exec, and a cluster");
+		return bad_usage("up, down, status, net or exec, and a cluster");
 	if (!strcmp(argv[1], "up"))
 		return up(argc - 1, argv + 1);
 	if (!strcmp(argv[1], "down") && argc == 3)
 		return down(argv[2]);
 	if (!strcmp(argv[1], "status") && argc == 3)
 		return ask(argv[2], "status");
-	if (!strcmp(argv[1], "do") && argc > 3)
+	if (!strcmp(argv[1], "net") && argc > 3)
 		return command(argc - 2, argv + 2);
 	if (!strcmp(argv[1], "exec") && argc > 4)
 		return exec(argc - 2, argv + 2);
-	return bad_usage("up, down, status, do or exec");
+	return bad_usage("up, down, status, net or exec");
 }

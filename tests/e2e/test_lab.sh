@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # weir lab: regions as namespaces, an emulated network between them, and nothing left behind.
-# shellcheck disable=SC2016 # messages quote names in backquotes
+# shellcheck disable=SC2016,SC2317 # messages quote names in backquotes; functions are called by name
 set -u
 # shellcheck source=tests/e2e/lib.sh
 . tests/e2e/lib.sh
@@ -56,21 +56,21 @@ answer=$(ask eu 10.77.2.2 20)
 is "all come back" "${answer% *}" 20
 check "a round trip of 40 ms" [ "${answer#* }" -ge 40 ]
 check "and not much more" [ "${answer#* }" -le 90 ]
-ok "cut one way" lab do three cut us:eu
+ok "cut one way" lab net three cut us:eu
 is "nothing comes back" "$(ask eu 10.77.2.2 2)" "0 0"
 ok "status" lab status three
 has "status: the cut" "$dir/out" "path us:eu cut"
 has "status: the other way is open" "$dir/out" "path eu:us open"
-ok "heal" lab do three heal all
-ok "half of it is lost" lab do three eu,us rtt=2ms loss=50%
+ok "heal" lab net three heal all
+ok "half of it is lost" lab net three eu,us rtt=2ms loss=50%
 answer=$(ask eu 10.77.2.2 20)
 check "some are lost" [ "${answer% *}" -lt 20 ]
 check "some come" [ "${answer% *}" -gt 0 ]
-ok "IPv6 has its way too" lab do three all loss=0%
+ok "IPv6 has its way too" lab net three all loss=0%
 echo_in ap fd77::3
 answer=$(ask us fd77::3 5)
 is "IPv6" "${answer% *}" 5
-refused "a command that is wrong" 2 "no region" lab do three cut nowhere
+refused "a command that is wrong" 2 "no region" lab net three cut nowhere
 refused "a region that is not there" 2 "no such region" lab exec three mars -- true
 ok "a program's own exit code" lab exec three eu -- true
 run lab exec three eu -- sh -c 'exit 7'
