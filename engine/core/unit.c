@@ -51,6 +51,23 @@ static bool tell_watermark(struct weir_node *n, struct weir_source *s, uint64_t 
 	return true;
 }
 
+/* An edge behind the source is full: it takes its turns more rarely. */
+static bool braked(struct weir_unit *u, uint64_t now)
+{
+	uint64_t wait;
+
+	if (weir_pace_through(&u->pace))
+		return true;
+	wait = weir_pace_wait(&u->pace);
+	if (!wait)
+		return false;
+	u->wait_until_ns = now + wait;
+	/* Not its own silence. */
+	if (!u->source->idle)
+		u->source->active_ns = now;
+	return true;
+}
+
 /* The barrier of the epoch that is due; it comes before anything else, also from a source at rest. */
 static bool tell_barrier(struct weir_unit *u)
 {
@@ -73,6 +90,7 @@ static int source_turn(struct weir_unit *u)
 	weir_source_settle(n, u->durable);
 	if (tell_barrier(u))
 		return 1;
+	weir_pace_turn(&u->pace, u->brake, now);
 	if (u->hold)
 		return 0;
 	s->stopping = u->stopping;
@@ -84,7 +102,9 @@ static int source_turn(struct weir_unit *u)
 	if (u->wait_until_ns > now)
 		return 0;
 	u->wait_until_ns = 0;
-	s->budget = rate_budget(s, now);
+	if (braked(u, now))
+		return 0;
+	s->budget = rate_budget(s, u->pace.time_ns);
 	if (s->budget) {
 		r = n->cls->run(n);
 		if (r < 0)
@@ -94,6 +114,8 @@ static int source_turn(struct weir_unit *u)
 							   (uint64_t)WEIR_NS_PER_MS),
 						  PACE_NS_MIN);
 	}
+	/* Where the rate is what slows it down, its own time does it. */
+	u->pace.ran = s->rows != before && s->budget == WEIR_BATCH_ROWS;
 	if (s->rows != before || s->active_ns == 0) {
 		s->active_ns = now;
 		s->idle = false;
