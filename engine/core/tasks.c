@@ -2,6 +2,7 @@
 #include "engine/core/tasks.h"
 
 #include "base/assert.h"
+#include "engine/core/regions.h"
 
 #define TASKS_MAX 16384u
 #define RINGS_MAX 65536u
@@ -142,6 +143,12 @@ int weir_tasks_plan(const struct weir_pipeline *p, uint32_t workers, struct weir
 	uint64_t rings;
 
 	weir_assert(workers > 0);
+	if (weir_regions_used(p))
+		return weir_err_set(
+			err, WEIR_E_CONFIG,
+			"pipeline `%s` is for several regions: it runs with a cluster file, in one "
+			"of them (weir run --cluster FILE --region NAME)",
+			p->name);
 	t.step_chain = weir_region_array(region, uint32_t, p->step_count);
 	t.step_parallelism = weir_region_array(region, uint32_t, p->step_count);
 	for (uint32_t i = 0; i < p->step_count; i++)

@@ -45,7 +45,8 @@ struct weir_tasks {
 	uint32_t *task_chain; /* task -> chain */
 };
 
-/* workers: at least 1. 0, or WEIR_E_LIMIT with text (too many tasks or rings). */
+/* workers: at least 1. 0, or with text WEIR_E_LIMIT (too many tasks or rings), WEIR_E_CONFIG (a pipeline for several regions
+ * that weir_regions_plan() has not seen). */
 int weir_tasks_plan(const struct weir_pipeline *p, uint32_t workers, struct weir_region *region,
 		    struct weir_tasks *ret, struct weir_err *err);
 

@@ -7,6 +7,7 @@
 
 #include "base/assert.h"
 #include "base/buf.h"
+#include "engine/core/regions.h"
 #include "engine/edge/pipeline_file.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -204,6 +205,56 @@ static void check_pipeline(const struct weir_pipeline *p, struct weir_region *re
 	}
 }
 
+/* The other end of an edge is in the region it names. */
+static void check_peer(struct weir_pipeline *const *planned, const char *const *name,
+		       uint32_t regions, const struct weir_edge_spec *e)
+{
+	static struct weir_edge_spec there[WEIR_STEPS_MAX];
+	uint32_t found = 0;
+
+	for (uint32_t r = 0; r < regions; r++) {
+		uint32_t n = weir_regions_edges(planned[r], there, WEIR_STEPS_MAX);
+
+		for (uint32_t i = 0; i < n; i++)
+			found += there[i].id == e->id && there[i].out != e->out &&
+				 strcmp(name[r], e->out ? e->to : e->from) == 0;
+	}
+	weir_assert(found == 1);
+}
+
+/* As every region of a cluster sees it: all of them can make something of it, or each says what is wrong. */
+static void check_regions(const struct weir_pipeline *p, struct weir_region *region)
+{
+	static const char *const name[] = {"eu", "us", "ap"};
+	static struct weir_edge_spec edge[WEIR_STEPS_MAX];
+	struct weir_pipeline *planned[WEIR_COUNT_OF(name)] = {NULL};
+	uint32_t made = 0;
+
+	for (uint32_t r = 0; r < WEIR_COUNT_OF(name); r++) {
+		struct weir_regions_env env = {.cluster = "c",
+					       .region = name,
+					       .region_count = WEIR_COUNT_OF(name),
+					       .here = r};
+		struct weir_diags diags;
+		int rc;
+
+		weir_diags_init(&diags, region);
+		rc = weir_regions_plan(p, &env, region, &planned[r], &diags);
+		weir_assert((rc == 0) == (diags.count == 0) && (rc == 0) == (planned[r] != NULL));
+		check_diags(&diags);
+		if (rc)
+			continue;
+		weir_assert(!weir_regions_used(planned[r]));
+		made++;
+	}
+	for (uint32_t r = 0; made == WEIR_COUNT_OF(name) && r < made; r++) {
+		uint32_t n = weir_regions_edges(planned[r], edge, WEIR_STEPS_MAX);
+
+		for (uint32_t i = 0; i < n; i++)
+			check_peer(planned, name, made, &edge[i]);
+	}
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct weir_pipeline *p = NULL;
@@ -217,8 +268,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 				 &region, &p, &diags, &err);
 	weir_assert((rc == 0) == (diags.count == 0) && (rc == 0) == (p != NULL));
 	check_diags(&diags);
-	if (p)
+	if (p) {
 		check_pipeline(p, &region);
+		check_regions(p, &region);
+	}
 	weir_region_fini(&region);
 	return 0;
 }

@@ -3,6 +3,7 @@
 #include "base/keyhash.h"
 #include "engine/core/edge.h"
 #include "engine/core/regions.h"
+#include "engine/core/tasks.h"
 #include "tests/unit/engine/pipeline_case.h"
 
 #define REGIONS 5
@@ -217,6 +218,8 @@ static void test_regions_all_to_one(void **state)
 {
 	const struct weir_pipeline *p;
 	const struct weir_step *s;
+	struct weir_tasks tasks;
+	struct weir_err err = {0};
 
 	(void)state;
 	parse(SOURCE
@@ -225,6 +228,9 @@ static void test_regions_all_to_one(void **state)
 	      "aggregate: {n: count()}}\n"
 	      "  o: {regions: us, from: sum, sink: blackhole}\n");
 	assert_true(weir_regions_used(parsed.p));
+	assert_int_equal(weir_tasks_plan(parsed.p, 1, &parsed.region, &tasks, &err), WEIR_E_CONFIG);
+	assert_non_null(strstr(err.text, "is for several regions"));
+	assert_int_equal(weir_tasks_plan(plan_of(1, REGIONS), 2, &parsed.region, &tasks, &err), 0);
 	expect_steps(0, "s:source x:filter<s x>us:sink<x");
 	expect_steps(1, "s:source x:filter<s x@eu:source x@ap:source x@sa:source x@af:source "
 			"sum:aggregate<x@eu,x,x@ap,x@sa,x@af o:sink<sum");
