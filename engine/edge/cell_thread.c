@@ -29,6 +29,7 @@ void weir__cell_before_turn(struct engine_task *t)
 	u->round_want = atomic_load_explicit(&x->round, memory_order_relaxed);
 	u->touch_bytes = atomic_load_explicit(&x->touch_bytes, memory_order_relaxed);
 	u->durable = atomic_load_explicit(&x->durable, memory_order_relaxed);
+	u->brake = weir__edges_brake(x, &x->task[t->index]);
 }
 
 static void wake_workers(struct weir_engine *e)
@@ -55,19 +56,13 @@ static void note_held(struct weir_engine *e, struct cell_task *ct, const struct 
 		wake_workers(e); /* sources wait for this */
 }
 
-void weir__cell_after_turn(struct engine_task *t)
+/* The parts of the epoch at hand go into the cell's inbox. */
+static void report(struct engine_task *t)
 {
 	struct engine_cell *x = t->engine->cell;
 	struct weir_unit *u = &t->unit;
 	struct weir_report *r;
 
-	if (u->source)
-		atomic_store_explicit(&x->task[t->index].rows, u->source->rows,
-				      memory_order_relaxed);
-	if (x->task[t->index].sinks)
-		note_held(t->engine, &x->task[t->index], u);
-	if (u->phase != WEIR_FREEZE_READY)
-		return;
 	r = &x->task[t->index].report;
 	pthread_mutex_lock(&x->lock);
 	/* The last one was taken in before this epoch was asked for. A final report may follow at once: then it has
@@ -85,65 +80,21 @@ void weir__cell_after_turn(struct engine_task *t)
 	pthread_mutex_unlock(&x->lock);
 }
 
-/* ---- sinks ---- */
-
-static void *sink_main(void *arg)
+void weir__cell_after_turn(struct engine_task *t)
 {
-	struct cell_sink_thread *s = arg;
-	struct engine_cell *x = s->cell;
+	struct engine_cell *x = t->engine->cell;
+	struct weir_unit *u = &t->unit;
 
-	pthread_setname_np(pthread_self(), "weir-sink");
-	pthread_mutex_lock(&x->lock);
-	while (!x->quit) {
-		if (s->state != SINK_TODO) {
-			pthread_cond_wait(&s->cond, &x->lock);
-			continue;
-		}
-		pthread_mutex_unlock(&x->lock);
-		weir_job_run(&s->job);
-		pthread_mutex_lock(&x->lock);
-		s->state = SINK_DONE;
-		pthread_cond_signal(&x->cond);
-	}
-	pthread_mutex_unlock(&x->lock);
-	return NULL;
-}
-
-/* Results in, new jobs out. With the lock. 1: there were results, which the cell has not looked at yet. */
-static int serve_sinks(struct engine_cell *x, struct weir_err *err)
-{
-	uint64_t now = weir_mono_ns();
-	int news = 0;
-
-	for (uint32_t i = 0; i < x->cell.sink_count; i++) {
-		struct cell_sink_thread *s = &x->sink[i];
-
-		if (s->state == SINK_DONE) {
-			int r = weir_cell_job_done(&x->cell, i, now, &s->job, err);
-
-			s->state = SINK_IDLE;
-			if (r < 0)
-				return r;
-			news = 1;
-		}
-		if (s->state == SINK_IDLE && weir_cell_job(&x->cell, i, now, &s->job)) {
-			s->state = SINK_TODO;
-			pthread_cond_signal(&s->cond);
-		}
-	}
-	return news;
-}
-
-static bool sinks_waiting(const struct engine_cell *x)
-{
-	for (uint32_t i = 0; i < x->cell.sink_count; i++) {
-		struct weir_cell_sink_info info;
-
-		weir_cell_sink_info(&x->cell, i, &info);
-		if (info.waiting)
-			return true;
-	}
-	return false;
+	if (u->source)
+		atomic_store_explicit(&x->task[t->index].rows, u->source->rows,
+				      memory_order_relaxed);
+	if (x->task[t->index].sinks)
+		note_held(t->engine, &x->task[t->index], u);
+	if (u->phase == WEIR_FREEZE_READY)
+		report(t);
+	/* Behind it: what was taken is the cell's now. */
+	if (x->task[t->index].stream_count)
+		weir__edges_held(t->engine, &x->task[t->index]);
 }
 
 /* ---- the cell ---- */
@@ -175,6 +126,7 @@ static bool publish(struct engine_cell *x)
 	atomic_store_explicit(&x->closing, c->closing, memory_order_relaxed);
 	atomic_store_explicit(&x->durable, c->durable, memory_order_relaxed);
 	atomic_store_explicit(&x->barrier, c->barrier, memory_order_release);
+	weir__edges_publish(x);
 	x->shown = *c;
 	weir_journal_stats(c->journal, &x->journal_shown);
 	for (uint32_t i = 0; i < c->sink_count; i++)
@@ -208,6 +160,7 @@ static struct weir_cell_now now_of(struct weir_engine *e)
 	struct weir_cell_now now = {.mono_ns = weir_mono_ns(),
 				    .wall_ns = weir_wall_ns(),
 				    .output_bytes = atomic_load(&x->held),
+				    .urge = weir__edges_urge(x),
 				    .stop = atomic_load(&x->stop)};
 
 	for (uint32_t i = 0; i < e->plan.tasks.task_count; i++)
@@ -226,7 +179,7 @@ static void wait_for_news(struct weir_engine *e)
 	for (uint32_t i = 0; i < x->cell.sink_count; i++)
 		if (x->sink[i].state == SINK_DONE)
 			return;
-	if (sinks_waiting(x))
+	if (weir__cell_sinks_waiting(x))
 		until = now + (uint64_t)(10 * WEIR_NS_PER_MS); /* a retry may be due */
 	if (x->cell.next_ns)
 		until = WEIR_MIN(until, x->cell.next_ns);
@@ -244,7 +197,7 @@ static int one_round(struct weir_engine *e, struct weir_err *err)
 	x->woken = false; /* before now_of(): what comes behind it wakes once more */
 	now = now_of(e);
 	take_inbox(x);
-	r = serve_sinks(x, err);
+	r = weir__cell_serve_sinks(x, err);
 	pthread_mutex_unlock(&x->lock);
 	if (r >= 0)
 		r = weir_cell_step(&x->cell, &now, err);
@@ -262,29 +215,12 @@ static int one_round(struct weir_engine *e, struct weir_err *err)
 		wake_workers(e);
 		pthread_mutex_lock(&x->lock);
 	}
-	r = serve_sinks(x, err);
+	r = weir__cell_serve_sinks(x, err);
 	/* What has just become durable or got into a sink is for the next step to see, at once. */
 	if (r == 0 && !x->cell.finished && weir_journal_idle(x->cell.journal) &&
 	    weir_journal_durable(x->cell.journal) == x->cell.durable)
 		wait_for_news(e);
 	return r < 0 ? r : 0;
-}
-
-/* Stopped while a sink did not take its output. */
-static void say_waiting(struct engine_cell *x)
-{
-	for (uint32_t i = 0; i < x->cell.sink_count; i++) {
-		struct weir_cell_sink_info info;
-		char epochs[16];
-
-		weir_cell_sink_info(&x->cell, i, &info);
-		if (!info.waiting)
-			continue;
-		snprintf(epochs, sizeof(epochs), "%u", info.waiting);
-		weir_log(WEIR_LOG_WARN,
-			 "output is committed and not handed over yet: the next start does it",
-			 "step", x->engine->p->step[info.step].name, "epochs", epochs, NULL);
-	}
 }
 
 static void *cell_main(void *arg)
@@ -301,7 +237,7 @@ static void *cell_main(void *arg)
 	publish(x);
 	pthread_mutex_unlock(&x->lock);
 	if (x->cell.finished)
-		say_waiting(x);
+		weir__cell_say_waiting(x);
 	if (r < 0)
 		weir__engine_fail(e, &err); /* I35: nothing is acknowledged after this */
 	weir__engine_cell_ended(e, r == 0 && x->cell.finished);
@@ -440,6 +376,7 @@ int weir__cell_open_state(struct weir_engine *e, struct weir_err *err)
 	snprintf(x->disk_text, sizeof(x->disk_text), "%s", x->disk.ops->describe(x->disk.ctx));
 	x->sink_shown =
 		weir_region_array(&e->region, struct weir_cell_sink_info, x->cell.sink_count);
+	weir__edges_open(e);
 	publish(x);
 	return 0;
 }
@@ -449,16 +386,11 @@ int weir__cell_start(struct weir_engine *e, struct weir_err *err)
 	struct engine_cell *x = e->cell;
 	int r;
 
-	x->sink = weir_region_array(&e->region, struct cell_sink_thread, x->cell.sink_count);
-	for (uint32_t i = 0; i < x->cell.sink_count; i++) {
-		x->sink[i].cell = x;
-		pthread_cond_init(&x->sink[i].cond, NULL);
-		r = pthread_create(&x->sink[i].thread, NULL, sink_main, &x->sink[i]);
-		if (r)
-			return weir_err_set(err, -r, "cannot start a thread for a sink: %s",
-					    weir_strerror(-r));
-		x->sink_threads++;
-	}
+	r = weir__cell_start_sinks(e, err);
+	if (r == 0)
+		r = weir__edges_start(e, err);
+	if (r < 0)
+		return r;
 	r = pthread_create(&x->thread, NULL, cell_main, e);
 	if (r)
 		return weir_err_set(err, -r, "cannot start the cell's thread: %s",
@@ -486,10 +418,8 @@ void weir__cell_close(struct weir_engine *e)
 	for (uint32_t i = 0; i < x->sink_threads; i++)
 		pthread_cond_signal(&x->sink[i].cond);
 	pthread_mutex_unlock(&x->lock);
-	for (uint32_t i = 0; i < x->sink_threads; i++) {
-		pthread_join(x->sink[i].thread, NULL);
-		pthread_cond_destroy(&x->sink[i].cond);
-	}
+	weir__edges_join(e);
+	weir__cell_join_sinks(x);
 	for (struct weir_report *r = x->inbox; r; r = r->next)
 		for (uint32_t i = 0; i < r->part_count; i++)
 			weir_out_fini(&r->part[i].out);
