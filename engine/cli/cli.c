@@ -68,7 +68,7 @@ bool weir_cli_count(const char *verb, const char *option, const char *arg, uint6
 	return true;
 }
 
-static void print_diags(const char *file, const struct weir_diags *d, bool json)
+void weir_cli_diags(const char *file, const struct weir_diags *d, bool json)
 {
 	char text[1024];
 
@@ -112,7 +112,7 @@ int weir_cli_load(const char *verb, const char *file, bool json, struct weir_reg
 		weir_diag(&diags, (struct weir_doc_pos){0, 0}, "%s", err.text);
 	else if (r != WEIR_E_CONFIG)
 		return weir_cli_error(WEIR_EXIT_FILE, verb, "%s", err.text);
-	print_diags(file, &diags, json);
+	weir_cli_diags(file, &diags, json);
 	return WEIR_EXIT_FILE;
 }
 

@@ -50,6 +50,9 @@ bool weir_cli_count(const char *verb, const char *option, const char *arg, uint6
 int weir_cli_load(const char *verb, const char *file, bool json, struct weir_region *region,
 		  struct weir_pipeline **ret);
 
+/* What is wrong with a file: on stderr, or on stdout as one JSON object. */
+void weir_cli_diags(const char *file, const struct weir_diags *d, bool json);
+
 /* "12.3 M", "4,567": for people. */
 void weir_cli_number(char *ret, size_t cap, double v);
 

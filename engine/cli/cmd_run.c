@@ -7,6 +7,7 @@
 
 #include "base/buf.h"
 #include "engine/cli/cli.h"
+#include "engine/cli/regions.h"
 #include "engine/edge/control.h"
 #include "engine/edge/engine_impl.h"
 #include "host/log.h"
@@ -20,13 +21,14 @@ static const char usage[] =
 	"usage: weir run [options] FILE\n"
 	"\n"
 	"Runs the pipeline in FILE until its input ends. Its state is kept in a directory (`state` in the file, default\n"
-	".weir/PIPELINE beside it): a run goes on where the last one stopped, however that ended.\n"
+	".weir/PIPELINE beside it): a run goes on where the last one stopped, however that ended. With a cluster file\n"
+	"it runs what one region has to do, as PIPELINE@REGION; state is in the region's folder.\n"
 	"SIGTERM or SIGINT stops: input stops, one more epoch is committed. With `guarantee: none` it drains: what is\n"
 	"on the way is finished, windows fire with what they have. A second one stops at once.\n"
 	"\n"
 	"  --fresh              start over: the state directory is emptied, results of earlier runs are replaced\n"
 	"  --state DIR          state directory (default: the file's)\n"
-	"  --drop-state         go on although the state of changed or removed steps is lost\n"
+	"  --drop-state         go on although the state of changed or removed steps is lost\n" WEIR_CLI_REGIONS_USAGE
 	"  --workers N          worker threads (default: the file's, else one per allowed core)\n"
 	"  --idle adaptive|poll what a worker without work does (default adaptive: spin, yield, sleep)\n"
 	"  --metrics ADDR|off   serve /metrics there (default: the file's, else 127.0.0.1:9464, or any free\n"
@@ -44,6 +46,7 @@ static const char usage[] =
 
 struct run {
 	struct weir_engine_options opt;
+	struct weir_cli_regions regions;
 	const char *file, *metrics_arg, *state_dir;
 	bool json, quiet, progress;
 	struct weir_region region;
@@ -73,7 +76,7 @@ static void *signal_main(void *arg)
 				 ? "stopping after one more epoch; a second signal "
 				   "stops at once"
 				 : "draining; a second signal stops at once",
-			 "pipeline", run->p->name, NULL);
+			 "pipeline", weir_pipeline_instance(run->p), NULL);
 		weir_engine_stop(run->e, count > 1);
 	}
 	return NULL;
@@ -101,6 +104,8 @@ static int parse(struct run *run, int argc, char **argv)
 						{"segment", required_argument, NULL, 's'},
 						{"state", required_argument, NULL, 'S'},
 						{"drop-state", no_argument, NULL, 'D'},
+						{"cluster", required_argument, NULL, 'c'},
+						{"region", required_argument, NULL, 'r'},
 						{"progress", no_argument, NULL, 'p'},
 						{"quiet", no_argument, NULL, 'q'},
 						{"log-format", required_argument, NULL, 'l'},
@@ -140,6 +145,12 @@ static int parse(struct run *run, int argc, char **argv)
 			break;
 		case 'D':
 			run->opt.drop_state = true;
+			break;
+		case 'c':
+			run->regions.file = optarg;
+			break;
+		case 'r':
+			run->regions.name = optarg;
 			break;
 		case 'p':
 			run->progress = true;
@@ -183,7 +194,8 @@ static void print_progress(struct run *run, uint64_t *last_in, uint64_t *last_ns
 			(double)(s->records_in - *last_in) * 1e9 /
 				(double)WEIR_MAX(s->mono_ns - *last_ns, (uint64_t)1));
 	fprintf(stderr, "%s%s: %s records in (%s/s), %s out, %.0f s%s%s%s", tty ? "\r\033[K" : "",
-		run->p->name, in, rate, out, (double)(s->mono_ns - s->started_ns) / 1e9,
+		weir_pipeline_instance(run->p), in, rate, out,
+		(double)(s->mono_ns - s->started_ns) / 1e9,
 		s->bottleneck >= 0 ? ", waiting for " : "",
 		s->bottleneck >= 0 ? run->p->step[s->bottleneck].name : "", tty ? "" : "\n");
 	*last_in = s->records_in;
@@ -212,16 +224,16 @@ static void print_summary(struct run *run, int result)
 		return;
 	}
 	fprintf(stderr, "%s: %s%llu records in, %llu out, %llu late, %llu rejected, %.2f s\n",
-		run->p->name, result ? "failed after " : "", (unsigned long long)s->records_in,
-		(unsigned long long)s->records_out, (unsigned long long)late,
-		(unsigned long long)rejected, seconds);
+		weir_pipeline_instance(run->p), result ? "failed after " : "",
+		(unsigned long long)s->records_in, (unsigned long long)s->records_out,
+		(unsigned long long)late, (unsigned long long)rejected, seconds);
 	for (uint32_t i = 0; i < s->step_count; i++)
 		if (s->step[i].late &&
 		    !run->p->step[i].port[WEIR_MAX(run->p->step[i].late_port, 0)].uses)
 			fprintf(stderr,
 				"%s: %llu late records were left out of step `%s`: raise "
 				"`event_time.lateness` or read them from `%s.late`\n",
-				run->p->name, (unsigned long long)s->step[i].late,
+				weir_pipeline_instance(run->p), (unsigned long long)s->step[i].late,
 				run->p->step[i].name, run->p->step[i].name);
 }
 
@@ -260,19 +272,19 @@ static void say_start(struct run *run)
 	snprintf(tasks, sizeof(tasks), "%u", plan->tasks.task_count);
 	snprintf(workers, sizeof(workers), "%u", plan->place.worker_count);
 	snprintf(rings, sizeof(rings), "%u", plan->tasks.ring_count);
-	weir_log(WEIR_LOG_INFO, "running", "pipeline", run->p->name, "tasks", tasks, "workers",
-		 workers, "rings", rings, "memory",
+	weir_log(WEIR_LOG_INFO, "running", "pipeline", weir_pipeline_instance(run->p), "tasks",
+		 tasks, "workers", workers, "rings", rings, "memory",
 		 weir_segment_backing_text(weir_engine_segment(run->e)), NULL);
 	if (weir_engine_had_ended(run->e) && reads_stdin(run->p))
 		weir_log(
 			WEIR_LOG_WARN,
 			"the input of this pipeline had ended in an earlier run: what stands on stdin now is "
 			"not read; --fresh starts over",
-			"pipeline", run->p->name, NULL);
+			"pipeline", weir_pipeline_instance(run->p), NULL);
 	else if (weir_engine_had_ended(run->e))
 		weir_log(WEIR_LOG_INFO,
 			 "an earlier run has processed the whole input; --fresh starts over",
-			 "pipeline", run->p->name, NULL);
+			 "pipeline", weir_pipeline_instance(run->p), NULL);
 	else if (weir_engine_keeps_state(run->e))
 		weir_log(WEIR_LOG_INFO,
 			 weir_engine_continued(run->e) ? "going on where the last run stopped"
@@ -296,7 +308,7 @@ static int start(struct run *run, struct weir_err *err)
 {
 	const char *metrics = run->metrics_arg ? run->metrics_arg : run->p->metrics;
 	/* First of all: sinks may replace files that belong to a pipeline of this name. */
-	int r = weir_control_open(run->p->name, &run->control, err);
+	int r = weir_control_open(weir_pipeline_instance(run->p), &run->control, err);
 
 	if (r == 0)
 		r = weir_engine_open(run->p, &run->opt, &run->e, err);
@@ -341,6 +353,20 @@ static void block_signals(void)
 	signal(SIGPIPE, SIG_IGN);
 }
 
+/* The cluster and the pipeline, and what this region makes of it. */
+static int load(struct run *run)
+{
+	int r = weir_cli_cluster("run", &run->regions, true, false, &run->region);
+
+	if (r == 0)
+		r = weir_cli_load("run", run->file, false, &run->region, &run->p);
+	if (r == 0)
+		r = weir_cli_region("run", &run->regions, run->file, false, &run->region, &run->p);
+	run->opt.cluster = run->regions.cluster;
+	run->opt.region = run->regions.region;
+	return r;
+}
+
 int weir_cmd_run(int argc, char **argv)
 {
 	struct run run = {.opt.regex = weir_regex_pcre2()};
@@ -353,7 +379,7 @@ int weir_cmd_run(int argc, char **argv)
 		weir_log_level(WEIR_LOG_WARN);
 	block_signals();
 	weir_region_init(&run.region, &weir_heap_mem);
-	r = weir_cli_load("run", run.file, false, &run.region, &run.p);
+	r = load(&run);
 	if (r == 0 && run.state_dir && run.p->state.guarantee == WEIR_GUARANTEE_NONE)
 		r = weir_cli_usage("run", "--state: %s says `guarantee: none` and keeps no state",
 				   run.file);
