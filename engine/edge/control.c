@@ -116,10 +116,13 @@ static bool send_status(struct weir_control *ctl, struct client *c)
 static bool find_output(const struct weir_pipeline *p, const char *name, uint32_t *ret_step,
 			uint32_t *ret_port, struct weir_err *err)
 {
-	const char *dot = strchr(name, '.');
-	int i = weir_pipeline_find(p, (struct weir_str){name,
-							dot ? (size_t)(dot - name) : strlen(name)});
+	const char *dot = NULL;
 	const struct weir_step *s;
+	int i = weir_pipeline_find(p, weir_str_c(name));
+
+	/* "x.late@eu" is a step: the end of an edge. */
+	if (i < 0 && (dot = strrchr(name, '.')))
+		i = weir_pipeline_find(p, (struct weir_str){name, (size_t)(dot - name)});
 
 	if (i < 0) {
 		weir_err_set(err, -ENOENT, "no step `%.63s` in this pipeline", name);
