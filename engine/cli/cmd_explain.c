@@ -4,6 +4,7 @@
 #include "base/num.h"
 #include "engine/cli/cli.h"
 #include "engine/cli/guarantee.h"
+#include "engine/cli/regions.h"
 #include "engine/core/sink_ops.h"
 
 static const char usage[] =
@@ -11,7 +12,7 @@ static const char usage[] =
 	"\n"
 	"Shows how the pipeline would run here: chains of fused steps, tasks, workers, rings, memory.\n"
 	"\n"
-	"  --dot                a graph for graphviz: weir explain --dot FILE | dot -Tsvg\n"
+	"  --dot                a graph for graphviz: weir explain --dot FILE | dot -Tsvg\n" WEIR_CLI_REGIONS_USAGE
 	"  --workers N          as for `weir run`\n"
 	"  --topology TEXT      plan for another machine, an hwloc synthetic description such as\n"
 	"                       \"package:2 numa:2 l3:1 core:8 pu:2\"\n"
@@ -19,8 +20,13 @@ static const char usage[] =
 	"  -o text|json\n"
 	"  -h, --help\n";
 
+/* Of struct weir_edge_in_options: what came and may not be applied yet, and what waits for the step behind. */
+#define STAGING_BYTES ((uint64_t)4 << 20)
+#define READY_BYTES ((uint64_t)4 << 20)
+
 struct explain {
 	const struct weir_pipeline *p;
+	const struct weir_cluster *cluster; /* NULL: without */
 	struct weir_engine_plan plan;
 };
 
@@ -68,12 +74,34 @@ static void print_chain(const struct explain *x, uint32_t c)
 	}
 }
 
+/* Memory of each end beside its rings. */
+static void print_edge_memory(const struct explain *x)
+{
+	static struct weir_edge_spec edge[WEIR_STEPS_MAX];
+	uint32_t n = weir_regions_edges(x->p, edge, WEIR_COUNT_OF(edge));
+	char a[32], b[32];
+
+	if (n)
+		printf("\nedges hold at most:\n");
+	for (uint32_t i = 0; i < n; i++) {
+		size_text(a, sizeof(a), edge[i].out ? x->cluster->buffer_bytes : STAGING_BYTES);
+		size_text(b, sizeof(b), edge[i].out ? x->cluster->spill_bytes : READY_BYTES);
+		printf(edge[i].out
+			       ? "  %-20s buffer %s that %s has not confirmed; %s, in the journal, while "
+				 "it cannot be reached\n"
+			       : "  %-20s staging %s from %s, not committed there; ready %s, for the steps "
+				 "behind\n",
+		       x->p->step[edge[i].step].name, a, edge[i].out ? edge[i].to : edge[i].from,
+		       b);
+	}
+}
+
 static void print_text(const struct explain *x)
 {
 	const struct weir_tasks *t = &x->plan.tasks;
 	char ring[32], total[32], scratch[32], huge[32];
 
-	printf("pipeline %s\nmachine: %s\n\n", x->p->name, x->plan.topo.summary);
+	printf("pipeline %s\nmachine: %s\n\n", weir_pipeline_instance(x->p), x->plan.topo.summary);
 	for (uint32_t c = 0; c < t->chain_count; c++)
 		print_chain(x, c);
 	if (t->link_count)
@@ -98,6 +126,7 @@ static void print_text(const struct explain *x)
 	       x->plan.place.worker_count,
 	       x->plan.place.oversubscribed ? " (more than allowed cpus: not pinned)" : "",
 	       t->ring_count, ring, total, huge, scratch);
+	print_edge_memory(x);
 	weir_guarantee_print(x->p);
 }
 
@@ -106,7 +135,7 @@ static void print_dot(const struct explain *x)
 	const struct weir_tasks *t = &x->plan.tasks;
 
 	printf("digraph \"%s\" {\n  rankdir=LR;\n  node [shape=box, fontname=\"sans-serif\"];\n",
-	       x->p->name);
+	       weir_pipeline_instance(x->p));
 	for (uint32_t c = 0; c < t->chain_count; c++) {
 		printf("  subgraph cluster_%u {\n    label=\"chain %u, %u tasks\";\n", c, c,
 		       t->chain[c].parallelism);
@@ -135,8 +164,14 @@ static void print_json(const struct explain *x)
 {
 	const struct weir_tasks *t = &x->plan.tasks;
 
-	printf("{\"pipeline\":\"%s\",\"machine\":\"%s\",\"workers\":[", x->p->name,
-	       x->plan.topo.summary);
+	printf("{\"pipeline\":\"%s\",", x->p->name);
+	if (x->cluster)
+		printf("\"cluster\":\"%s\",\"region\":\"%s\",\"edge_memory\":{\"buffer_bytes\":%llu,"
+		       "\"spill_bytes\":%llu,\"staging_bytes\":%llu,\"ready_bytes\":%llu},",
+		       x->p->cluster, x->p->region, (unsigned long long)x->cluster->buffer_bytes,
+		       (unsigned long long)x->cluster->spill_bytes,
+		       (unsigned long long)STAGING_BYTES, (unsigned long long)READY_BYTES);
+	printf("\"machine\":\"%s\",\"workers\":[", x->plan.topo.summary);
 	for (uint32_t w = 0; w < x->plan.place.worker_count; w++)
 		printf("%s{\"worker\":%u,\"cpu\":%u}", w ? "," : "", w,
 		       x->plan.topo.cpu[x->plan.place.worker_cpu[w]].os_index);
@@ -175,7 +210,8 @@ static void print_json(const struct explain *x)
 	       x->plan.place.oversubscribed ? "true" : "false");
 }
 
-static int explain(const char *file, struct weir_engine_options *opt, bool dot, bool json)
+static int explain(const char *file, struct weir_engine_options *opt,
+		   struct weir_cli_regions *regions, bool dot, bool json)
 {
 	struct explain x;
 	struct weir_region region;
@@ -184,9 +220,15 @@ static int explain(const char *file, struct weir_engine_options *opt, bool dot, 
 	int r;
 
 	weir_region_init(&region, &weir_heap_mem);
-	r = weir_cli_load("explain", file, json, &region, &p);
+	r = weir_cli_cluster("explain", regions, true, json, &region);
+	if (r == 0)
+		r = weir_cli_load("explain", file, json, &region, &p);
+	if (r == 0)
+		r = weir_cli_region("explain", regions, file, json, &region, &p);
 	if (r == 0) {
 		x.p = p;
+		x.cluster = opt->cluster = regions->cluster;
+		opt->region = regions->region;
 		r = weir_engine_plan(p, opt, &region, &x.plan, &err);
 		if (r < 0)
 			r = weir_cli_error(WEIR_EXIT_FAILED, "explain", "%s", err.text);
@@ -205,12 +247,15 @@ int weir_cmd_explain(int argc, char **argv)
 {
 	static const struct option options[] = {{"dot", no_argument, NULL, 'd'},
 						{"workers", required_argument, NULL, 'w'},
+						{"cluster", required_argument, NULL, 'c'},
+						{"region", required_argument, NULL, 'r'},
 						{"topology", required_argument, NULL, 't'},
 						{"allowed", required_argument, NULL, 'a'},
 						{"help", no_argument, NULL, 'h'},
 						{0}};
 	static struct weir_topo topo;
 	struct weir_engine_options opt = {0};
+	struct weir_cli_regions regions = {0};
 	const char *topology = NULL, *allowed = NULL;
 	struct weir_err err = {0};
 	bool dot = false, json = false;
@@ -226,6 +271,12 @@ int weir_cmd_explain(int argc, char **argv)
 			if (!weir_cli_count("explain", "--workers", optarg, 1, 1024, &v))
 				return WEIR_EXIT_USAGE;
 			opt.workers = (uint32_t)v;
+			break;
+		case 'c':
+			regions.file = optarg;
+			break;
+		case 'r':
+			regions.name = optarg;
 			break;
 		case 't':
 			topology = optarg;
@@ -251,5 +302,5 @@ int weir_cmd_explain(int argc, char **argv)
 			return weir_cli_usage("explain", "--topology: %s", err.text);
 		opt.topo = &topo;
 	}
-	return explain(argv[optind], &opt, dot, json);
+	return explain(argv[optind], &opt, &regions, dot, json);
 }
