@@ -74,6 +74,22 @@ static void print_chain(const struct explain *x, uint32_t c)
 	}
 }
 
+static void print_edges(const struct explain *x)
+{
+	char lane[32];
+
+	size_text(lane, sizeof(lane), x->plan.lane_bytes);
+	for (uint32_t i = 0; i < x->plan.edge_count; i++) {
+		const struct weir_edge_spec *s = &x->plan.edge[i];
+
+		printf("edge %s: %s%s%s from %s to %s", x->p->step[s->step].name, s->of,
+		       *s->port ? "." : "", s->port, s->from, s->to);
+		if (s->keys)
+			printf(", key groups %u to %u", s->key_first, s->key_last);
+		printf(", 2 rings of %s\n", lane);
+	}
+}
+
 /* Memory of each end beside its rings. */
 static void print_edge_memory(const struct explain *x)
 {
@@ -117,6 +133,7 @@ static void print_text(const struct explain *x)
 		       : l->spread == WEIR_SPREAD_FORWARD ? "one to one"
 							  : "in turn");
 	}
+	print_edges(x);
 	size_text(ring, sizeof(ring), x->plan.ring_bytes);
 	size_text(total, sizeof(total), x->plan.ring_total);
 	size_text(scratch, sizeof(scratch), x->plan.scratch_total);
@@ -202,10 +219,20 @@ static void print_json(const struct explain *x)
 			printf("%s{\"step\":\"%s\",\"guarantee\":\"%s\",\"rests_on\":\"%s\"}",
 			       n++ ? "," : "", x->p->step[i].name, weir_guarantee_name(g), text);
 	}
-	printf("],\"ring_bytes\":%llu,\"rings_bytes\":%llu,\"batches_bytes\":%llu,"
+	printf("],\"edges\":[");
+	for (uint32_t i = 0; i < x->plan.edge_count; i++) {
+		const struct weir_edge_spec *e = &x->plan.edge[i];
+
+		printf("%s{\"edge\":\"%016llx\",\"step\":\"%s\",\"of\":\"%s\",\"output\":\"%s\","
+		       "\"from\":\"%s\",\"to\":\"%s\",\"direction\":\"%s\",\"key_first\":%u,"
+		       "\"key_last\":%u}",
+		       i ? "," : "", (unsigned long long)e->id, x->p->step[e->step].name, e->of,
+		       e->port, e->from, e->to, e->out ? "out" : "in", e->key_first, e->key_last);
+	}
+	printf("],\"lane_bytes\":%llu,\"ring_bytes\":%llu,\"rings_bytes\":%llu,\"batches_bytes\":%llu,"
 	       "\"segment_huge_bytes\":%llu,\"oversubscribed\":%s}\n",
-	       (unsigned long long)x->plan.ring_bytes, (unsigned long long)x->plan.ring_total,
-	       (unsigned long long)x->plan.scratch_total,
+	       (unsigned long long)x->plan.lane_bytes, (unsigned long long)x->plan.ring_bytes,
+	       (unsigned long long)x->plan.ring_total, (unsigned long long)x->plan.scratch_total,
 	       (unsigned long long)x->plan.segment_huge_total,
 	       x->plan.place.oversubscribed ? "true" : "false");
 }

@@ -19,6 +19,8 @@ static const struct {
 	 "events are made again from the committed number"},
 	{WEIR_CONN_HTTP, WEIR_GUARANTEE_EXACTLY_ONCE,
 	 "answered when durable; a client that repeats its Weir-Id is taken once"},
+	{WEIR_CONN_EDGE, WEIR_GUARANTEE_EXACTLY_ONCE,
+	 "the other region goes on from the committed place, and keeps what is not durable here"},
 	{WEIR_CONN_TCP, WEIR_GUARANTEE_NONE,
 	 "nobody sends again what was read and not committed before a crash (`ack: true` would)"},
 	{WEIR_CONN_STDIO, WEIR_GUARANTEE_NONE,

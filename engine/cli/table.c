@@ -60,11 +60,81 @@ static void print_step(FILE *f, json_t *s, json_t *b, double seconds, double lif
 		text(s, "watermark", "-"));
 }
 
+/* ---- edges ---- */
+
+static void bytes_text(char *ret, size_t cap, double v)
+{
+	static const char *const unit[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+	size_t u = 0;
+
+	while (v >= 1000 && u + 1 < WEIR_COUNT_OF(unit)) {
+		v /= 1024;
+		u++;
+	}
+	snprintf(ret, cap, u && v < 100 ? "%.1f %s" : "%.0f %s", v, unit[u]);
+}
+
+static void print_edge(FILE *f, json_t *x, json_t *b, double seconds)
+{
+	bool out = strcmp(text(x, "direction", ""), "out") == 0;
+	double sent = num(x, "bytes") - (b ? num(b, "bytes") : 0);
+	char records[24], bytes[24], waiting[24], pair[40], state[24];
+
+	rate(records, sizeof(records), x, b, "records", seconds);
+	bytes_text(bytes, sizeof(bytes), b ? sent / seconds : sent);
+	bytes_text(waiting, sizeof(waiting), num(x, "outstanding_bytes"));
+	snprintf(pair, sizeof(pair), "%s>%s", text(x, "from", "?"), text(x, "to", "?"));
+	snprintf(state, sizeof(state), "%s%s", text(x, "state", "?"),
+		 json_is_true(json_object_get(x, "relayed")) ? ", relayed" : "");
+	fprintf(f, "%-20.20s %-15.15s %-14.14s %10s %10s %4.0f%% %10s ", text(x, "step", "?"), pair,
+		state, records, bytes,
+		num(x, "raw_bytes") > 0 ? 100 * num(x, "bytes") / num(x, "raw_bytes") : 0, waiting);
+	if (out)
+		fprintf(f, "%7.0f %7.2f s", num(x, "outstanding_epochs"),
+			num(x, "unconfirmed_ns") / 1e9);
+	else
+		fprintf(f, "%7s %9s", "-", "-");
+	fprintf(f, " %5.0f %5.0f", num(x, "resent"), num(x, "gaps"));
+	if (*text(x, "blocked_by", ""))
+		fprintf(f, "  waits for %s", text(x, "blocked_by", ""));
+	else if (*text(x, "reason", ""))
+		fprintf(f, "  %s", text(x, "reason", ""));
+	putc('\n', f);
+}
+
+static void print_edges(FILE *f, json_t *edges, json_t *old, double seconds)
+{
+	size_t i;
+
+	if (!json_array_size(edges))
+		return;
+	fprintf(f, "%-20s %-15s %-14s %10s %10s %5s %10s %7s %9s %5s %5s\n", "EDGE", "REGIONS",
+		"STATE", old ? "RECORDS/s" : "RECORDS", old ? "SENT/s" : "SENT", "SIZE", "WAITING",
+		"EPOCHS", "AGE", "AGAIN", "GAPS");
+	for (i = 0; i < json_array_size(edges); i++)
+		print_edge(f, json_array_get(edges, i), json_array_get(old, i), seconds);
+}
+
+/* Who waits for whom in the end; the root of all is said once. */
+static void print_roots(FILE *f, json_t *now)
+{
+	const char *root = text(now, "root", NULL);
+	json_t *rings = json_object_get(now, "blocked_rings");
+
+	for (size_t i = 0; i < json_array_size(rings); i++) {
+		json_t *x = json_array_get(rings, i);
+
+		if (!root || strcmp(root, text(x, "root", "")))
+			fprintf(f, "%s waits for %s\n", text(x, "ring", "?"), text(x, "root", "?"));
+	}
+	if (root)
+		fprintf(f, "bottleneck: %s (others wait for it)\n", root);
+}
+
 void weir_table_print(FILE *f, json_t *now, json_t *before)
 {
 	json_t *steps = json_object_get(now, "steps"), *old = json_object_get(before, "steps"), *s;
 	double seconds = before ? (num(now, "time_ns") - num(before, "time_ns")) / 1e9 : 0;
-	const char *bottleneck = text(now, "bottleneck", NULL);
 	size_t i;
 
 	if (before && seconds <= 0)
@@ -79,6 +149,6 @@ void weir_table_print(FILE *f, json_t *now, json_t *before)
 		"RING", "LATE", "REJECTED", "LAG", "WATERMARK");
 	json_array_foreach(steps, i, s)
 		print_step(f, s, json_array_get(old, i), seconds, num(now, "uptime_ns"));
-	if (bottleneck)
-		fprintf(f, "bottleneck: %s (others wait for it)\n", bottleneck);
+	print_edges(f, json_object_get(now, "edges"), json_object_get(before, "edges"), seconds);
+	print_roots(f, now);
 }

@@ -17,6 +17,7 @@ struct weir_source {
 	bool stopping; /* set by the unit: take nothing new from outside */
 	bool ended; /* nothing will ever come again; set by the source */
 	bool cut; /* it ended because it was asked to stop: a later run goes on behind this place */
+	bool silent; /* the source itself knows that its input is idle: told once; false: it goes on */
 	bool timed; /* records carry event times */
 	int64_t watermark; /* no later record has a time at or below; set by the source */
 	int64_t lateness_ns;

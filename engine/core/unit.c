@@ -126,7 +126,8 @@ static int source_turn(struct weir_unit *u)
 	if (s->rows == before) {
 		if (tell_watermark(n, s, now, true))
 			return 1;
-		if (s->idle_ns && !s->idle && now - s->active_ns >= (uint64_t)s->idle_ns) {
+		if (!s->idle &&
+		    (s->silent || (s->idle_ns && now - s->active_ns >= (uint64_t)s->idle_ns))) {
 			s->idle = true;
 			control(n, WEIR_FRAME_IDLE, 0);
 			return 1;
@@ -173,6 +174,17 @@ static int one_batch(struct weir_unit *u, bool *ret_blocked)
 	return progress + 1;
 }
 
+/* What a source does in any case. */
+static int attend(struct weir_unit *u)
+{
+	struct weir_node *n = &u->task.node[0];
+
+	if (!n->cls->attend)
+		return 0;
+	weir_source_settle(n, u->durable);
+	return n->cls->attend(n, weir_task_idle(&u->task));
+}
+
 int weir_unit_turn(struct weir_unit *u, uint32_t batches)
 {
 	int progress = 0, r = 1;
@@ -181,6 +193,11 @@ int weir_unit_turn(struct weir_unit *u, uint32_t batches)
 	u->task.retry_ns = 0;
 	if (!u->source)
 		u->wait_until_ns = 0;
+	if (u->source) {
+		progress = attend(u);
+		if (weir_unlikely(progress < 0))
+			return progress;
+	}
 	for (uint32_t i = 0; i < batches && r > 0 && !u->blocked && !u->passed; i++) {
 		r = one_batch(u, &u->blocked);
 		if (r < 0)

@@ -4,6 +4,7 @@
 #include "engine/edge/cell_impl.h"
 #include "engine/edge/connector.h"
 #include "engine/edge/engine_impl.h"
+#include "engine/edge/lanes.h"
 #include "engine/edge/operator.h"
 
 static void ring_at(void *ctx, uint32_t ring, struct weir_ring_block **ret_block,
@@ -17,6 +18,8 @@ static void ring_at(void *ctx, uint32_t ring, struct weir_ring_block **ret_block
 
 static struct weir_conn_env conn_env(const struct weir_engine *e, const struct weir_op_env *env)
 {
+	struct engine_lane *lane = weir__lane_of(e, (uint32_t)(env->step - e->p->step));
+
 	return (struct weir_conn_env){
 		.pipeline = e->p,
 		.step = env->step,
@@ -27,6 +30,9 @@ static struct weir_conn_env conn_env(const struct weir_engine *e, const struct w
 		.instances = env->instances,
 		.fresh = e->opt.fresh,
 		.epochs = env->epochs,
+		.lane = lane ? &lane->end : NULL,
+		.cluster = e->opt.cluster,
+		.journal = e->epochs ? e->cell->journal : NULL,
 	};
 }
 
@@ -100,6 +106,7 @@ int weir__task_build(struct weir_engine *e, struct engine_task *t, struct weir_e
 	t->outlet_count = made.outlet_count;
 	t->outlet = made.outlet;
 	note_doorbells(e, t, &made);
+	weir__lanes_built(e, t);
 	if (e->epochs)
 		weir_unit_epochs(&t->unit, &t->region, &weir_heap_mem);
 	return 0;

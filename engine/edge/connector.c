@@ -31,6 +31,8 @@ int weir_source_open(struct weir_node *n, const struct weir_conn_env *env)
 		return weir_source_http_open(n, env);
 	case WEIR_CONN_NEXMARK:
 		return weir_source_nexmark_open(n, env);
+	case WEIR_CONN_EDGE:
+		return weir_source_edge_open(n, env);
 	default:
 		weir_panic(__FILE__, __LINE__, "source connector");
 	}
@@ -49,6 +51,8 @@ int weir_sink_open(struct weir_node *n, const struct weir_conn_env *env)
 		return weir_sink_postgres_open(n, env);
 	case WEIR_CONN_BLACKHOLE:
 		return weir_sink_blackhole_open(n, env);
+	case WEIR_CONN_EDGE:
+		return weir_sink_edge_open(n, env);
 	default:
 		weir_panic(__FILE__, __LINE__, "sink connector");
 	}

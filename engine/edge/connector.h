@@ -14,6 +14,10 @@
 #include "engine/core/pipeline.h"
 #include "engine/core/source.h"
 
+struct weir_lane_end;
+struct weir_cluster;
+struct weir_journal;
+
 struct weir_conn_env {
 	const struct weir_pipeline *pipeline;
 	const struct weir_step *step;
@@ -23,6 +27,9 @@ struct weir_conn_env {
 	uint32_t instance, instances;
 	bool fresh; /* sinks may replace the results of an earlier run */
 	bool epochs; /* there are epochs: what is taken becomes durable later */
+	struct weir_lane_end *lane; /* of an edge, open; NULL when dry */
+	const struct weir_cluster *cluster; /* NULL: a pipeline without regions */
+	const struct weir_journal *journal; /* of an edge; its fence is there when state comes back */
 	bool dry; /* only the node and what its state means (sign()): nothing outside is touched, nothing runs */
 };
 
@@ -36,6 +43,8 @@ int weir_source_memory_open(struct weir_node *n, const struct weir_conn_env *env
 int weir_source_tcp_open(struct weir_node *n, const struct weir_conn_env *env);
 int weir_source_nexmark_open(struct weir_node *n, const struct weir_conn_env *env);
 int weir_source_http_open(struct weir_node *n, const struct weir_conn_env *env);
+int weir_source_edge_open(struct weir_node *n, const struct weir_conn_env *env);
+int weir_sink_edge_open(struct weir_node *n, const struct weir_conn_env *env);
 int weir_sink_file_open(struct weir_node *n, const struct weir_conn_env *env);
 int weir_sink_stdout_open(struct weir_node *n, const struct weir_conn_env *env);
 int weir_sink_tcp_open(struct weir_node *n, const struct weir_conn_env *env);

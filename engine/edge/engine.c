@@ -7,28 +7,15 @@
 #include <unistd.h>
 
 #include "base/assert.h"
-#include "base/buf.h"
 #include "engine/edge/cell_impl.h"
 #include "engine/edge/cell_thread.h"
+#include "engine/edge/edge_end.h"
 #include "engine/edge/engine_impl.h"
+#include "engine/edge/lanes.h"
 #include "numa/bind.h"
 #include "shm/doorbell.h"
 
-static uint64_t round_pow2(uint64_t v)
-{
-	uint64_t p = 4096;
-
-	while (p < v)
-		p <<= 1;
-	return p;
-}
-
 #define HUGE_BYTES ((uint64_t)2 << 20)
-
-static uint64_t tap_bytes(const struct weir_pipeline *p)
-{
-	return round_pow2(WEIR_MAX((uint64_t)256 * 1024, (uint64_t)p->record_max * 2));
-}
 
 static uint32_t worker_count(const struct weir_pipeline *p, const struct weir_engine_options *opt,
 			     const struct weir_topo *topo)
@@ -69,6 +56,29 @@ static int place(struct weir_engine_plan *plan, uint32_t workers, struct weir_re
 			       link, t->ring_count, region, &plan->place);
 }
 
+/* Lanes: two rings for each edge. */
+static int plan_edges(const struct weir_pipeline *p, struct weir_region *region,
+		      struct weir_engine_plan *ret, struct weir_err *err)
+{
+	uint32_t frame_max = weir_edge_frame_max(p->record_max);
+
+	ret->edge_count = weir_regions_edges(p, NULL, 0);
+	if (ret->edge_count == 0)
+		return 0;
+	if (!frame_max)
+		return weir_err_set(err, WEIR_E_LIMIT,
+				    "records of %u bytes are too long for an edge to another "
+				    "region: `record_max` must be below 4 MiB",
+				    p->record_max);
+	ret->edge = weir_region_array(region, struct weir_edge_spec, ret->edge_count);
+	weir_regions_edges(p, ret->edge, ret->edge_count);
+	ret->lane_frame_max = frame_max;
+	ret->lane_bytes =
+		weir__round_pow2(WEIR_MAX(WEIR_LANE_BYTES_DEFAULT, (uint64_t)frame_max * 4));
+	ret->segment_huge_total += WEIR_MAX(ret->lane_bytes, HUGE_BYTES) * 2 * ret->edge_count;
+	return 0;
+}
+
 int weir_engine_plan(const struct weir_pipeline *p, const struct weir_engine_options *opt,
 		     struct weir_region *region, struct weir_engine_plan *ret, struct weir_err *err)
 {
@@ -92,159 +102,19 @@ int weir_engine_plan(const struct weir_pipeline *p, const struct weir_engine_opt
 		return weir_err_set(err, r, "cannot place %u tasks on %u workers: %s",
 				    ret->tasks.task_count, workers, weir_strerror(r));
 	/* A ring must take a few of the largest records, or one of them could stop it for good. */
-	ret->ring_bytes = round_pow2(WEIR_MAX(p->ring_bytes, (uint64_t)p->record_max * 4));
+	ret->ring_bytes = weir__round_pow2(WEIR_MAX(p->ring_bytes, (uint64_t)p->record_max * 4));
 	ret->ring_total = ret->ring_bytes * ret->tasks.ring_count;
 	/* A ring ends on a page, and every task has a ring for a tap. */
 	ret->segment_huge_total = WEIR_MAX(ret->ring_bytes, HUGE_BYTES) * ret->tasks.ring_count +
-				  WEIR_MAX(tap_bytes(p), HUGE_BYTES) * ret->tasks.task_count +
+				  WEIR_MAX(weir__tap_bytes(p), HUGE_BYTES) * ret->tasks.task_count +
 				  HUGE_BYTES;
+	r = plan_edges(p, region, ret, err);
+	if (r < 0)
+		return r;
 	for (uint32_t i = 0; i < p->step_count; i++)
 		for (uint32_t k = 0; k < p->step[i].port_count; k++)
 			ports += (p->step[i].port[k].uses > 0) * ret->tasks.step_parallelism[i];
 	ret->scratch_total = (uint64_t)ports * (128 * 1024 + p->record_max);
-	return 0;
-}
-
-/* ---- the segment ---- */
-
-struct seg_build {
-	struct weir_segment_options opt;
-	struct weir_ring_spec *ring;
-	struct weir_counter_spec *counter;
-	const struct weir_schema **schema;
-	uint32_t counters;
-};
-
-static void add_counter(struct seg_build *b, uint32_t kind, const char *fmt, ...)
-	weir_printf_like(3, 4);
-static void add_counter(struct seg_build *b, uint32_t kind, const char *fmt, ...)
-{
-	struct weir_counter_spec *c = &b->counter[b->counters++];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(c->name, sizeof(c->name), fmt, ap);
-	va_end(ap);
-	c->kind = kind;
-}
-
-static void plan_counters(struct weir_engine *e, struct seg_build *b)
-{
-	static const char *const step_counter[WEIR_CNT_STEP_COUNT] = {"rows_in", "rows_out", "late",
-								      "rejects", "watermark_ns"};
-	static const char *const task_counter[WEIR_CNT_TASK_COUNT] = {"busy_ns", "blocked_ns",
-								      "turns"};
-	const struct weir_tasks *t = &e->plan.tasks;
-	size_t n = (size_t)e->plan.place.worker_count * WEIR_CNT_WORKER_COUNT;
-
-	for (uint32_t i = 0; i < t->task_count; i++)
-		n += WEIR_CNT_TASK_COUNT +
-		     (size_t)t->chain[t->task_chain[i]].step_count * WEIR_CNT_STEP_COUNT;
-	b->counter = weir_region_array(&e->region, struct weir_counter_spec, n);
-	for (uint32_t i = 0; i < t->task_count; i++) {
-		const struct weir_chain *c = &t->chain[t->task_chain[i]];
-
-		e->task[i].counter = b->counters;
-		for (uint32_t k = 0; k < WEIR_CNT_TASK_COUNT; k++)
-			add_counter(b, 0, "task.%u.%s", i, task_counter[k]);
-		for (uint32_t s = 0; s < c->step_count; s++)
-			for (uint32_t k = 0; k < WEIR_CNT_STEP_COUNT; k++)
-				add_counter(b, k == WEIR_CNT_WATERMARK, "step.%s.%u.%s",
-					    e->p->step[c->step[s]].name, i - c->first_task,
-					    step_counter[k]);
-	}
-	for (uint32_t w = 0; w < e->plan.place.worker_count; w++) {
-		e->worker[w].counter = b->counters;
-		add_counter(b, 0, "worker.%u.busy_ns", w);
-		add_counter(b, 0, "worker.%u.sleep_ns", w);
-	}
-	weir_assert(b->counters == n);
-}
-
-static uint32_t add_schema(struct seg_build *b, const struct weir_schema *s)
-{
-	for (uint32_t i = 0; i < b->opt.schema_count; i++)
-		if (b->schema[i] == s)
-			return i;
-	b->schema[b->opt.schema_count] = s;
-	return b->opt.schema_count++;
-}
-
-static void plan_rings(struct weir_engine *e, struct seg_build *b)
-{
-	const struct weir_tasks *t = &e->plan.tasks;
-	uint32_t schemas = 0;
-
-	for (uint32_t i = 0; i < e->p->step_count; i++)
-		schemas += e->p->step[i].port_count;
-	b->schema = weir_region_array(&e->region, const struct weir_schema *, schemas);
-	b->ring =
-		weir_region_array(&e->region, struct weir_ring_spec, t->ring_count + t->task_count);
-	for (uint32_t i = 0; i < t->ring_count; i++) {
-		const struct weir_link *l = weir_tasks_ring_link(t, i);
-		const struct weir_step *from = &e->p->step[l->from_step];
-		uint32_t writer = weir_tasks_ring_end(t, i, 0),
-			 reader = weir_tasks_ring_end(t, i, 1);
-		struct weir_ring_spec *r = &b->ring[i];
-
-		snprintf(r->name, sizeof(r->name), "%.24s%s%.8s.%u>%.24s.%u", from->name,
-			 from->port[l->from_port].name[0] ? "." : "", from->port[l->from_port].name,
-			 writer - t->chain[l->from_chain].first_task, e->p->step[l->to_step].name,
-			 reader - t->chain[l->to_chain].first_task);
-		r->capacity = e->plan.ring_bytes;
-		r->frame_max = e->p->record_max;
-		r->schema = add_schema(b, from->port[l->from_port].schema);
-		r->producer_doorbell = e->plan.place.task_worker[writer];
-		r->consumer_doorbell = e->plan.place.task_worker[reader];
-	}
-	/* Tap rings: small, one per task, not touched until somebody looks. */
-	e->tap_ring = t->ring_count;
-	for (uint32_t i = 0; i < t->task_count; i++) {
-		struct weir_ring_spec *r = &b->ring[t->ring_count + i];
-
-		snprintf(r->name, sizeof(r->name), "tap.%u", i);
-		r->capacity =
-			round_pow2(WEIR_MAX((uint64_t)256 * 1024, (uint64_t)e->p->record_max * 2));
-		r->frame_max = e->p->record_max;
-		r->schema = r->producer_doorbell = r->consumer_doorbell = UINT32_MAX;
-	}
-	b->opt.ring_count = t->ring_count + t->task_count;
-}
-
-static int open_segment(struct weir_engine *e, struct weir_err *err)
-{
-	const struct weir_tasks *t = &e->plan.tasks;
-	struct seg_build b = {0};
-	int r;
-
-	plan_counters(e, &b);
-	plan_rings(e, &b);
-	b.opt.name = weir_pipeline_instance(e->p);
-	b.opt.path = e->opt.segment_path;
-	b.opt.huge = !e->opt.no_huge;
-	b.opt.node = -1;
-	b.opt.doorbell_count = e->plan.place.worker_count;
-	b.opt.ring = b.ring;
-	b.opt.counter = b.counter;
-	b.opt.counter_count = b.counters;
-	b.opt.schema = b.schema;
-	r = weir_segment_create(&b.opt, &e->segment, err);
-	if (r < 0)
-		return r;
-	e->segment_open = true;
-	for (uint32_t i = 0; i < t->ring_count; i++) {
-		uint32_t reader = e->plan.place.task_worker[weir_tasks_ring_end(t, i, 1)];
-		const struct weir_cpu *cpu = &e->plan.topo.cpu[e->plan.place.worker_cpu[reader]];
-
-		r = weir_segment_map_ring(&e->segment, i, err);
-		if (r < 0)
-			return r;
-		if (e->plan.topo.node_count > 1) /* best effort: the ring works anywhere */
-			weir_bind_memory(e->segment.ring_base[i], e->segment.ring[i].capacity,
-					 e->plan.topo.node_os[cpu->node]);
-		weir_ring_role_claim(&e->segment.ring[i].producer, NULL);
-		weir_ring_role_claim(&e->segment.ring[i].consumer, NULL);
-	}
 	return 0;
 }
 
@@ -314,7 +184,7 @@ static int open_all(struct weir_engine *e, struct weir_err *err)
 	r = open_arenas(e, err);
 	if (r < 0)
 		return r;
-	r = open_segment(e, err);
+	r = weir__segment_open(e, err);
 	if (r < 0)
 		return r;
 	for (uint32_t i = 0; i < e->plan.place.worker_count; i++)
@@ -357,8 +227,10 @@ int weir_engine_start(struct weir_engine *e, struct weir_err *err)
 	e->started_ns = weir_mono_ns();
 	pthread_mutex_unlock(&e->lock);
 	if (e->epochs) {
-		int r = weir__cell_start(e, err);
+		int r = weir__lanes_start(e, err);
 
+		if (r == 0)
+			r = weir__cell_start(e, err);
 		if (r < 0)
 			return r;
 		if (weir_engine_had_ended(e))
@@ -400,6 +272,8 @@ void weir_engine_stop(struct weir_engine *e, bool now)
 
 void weir__engine_cell_ended(struct weir_engine *e, bool well)
 {
+	if (well)
+		weir__lanes_farewell(e);
 	weir_engine_stop(e, true);
 	pthread_mutex_lock(&e->lock);
 	if (!well && !e->err.code)
@@ -445,6 +319,7 @@ void weir_engine_close(struct weir_engine *e)
 	for (uint32_t i = 0; e->worker && i < e->plan.place.worker_count; i++)
 		if (e->worker[i].started)
 			pthread_join(e->worker[i].thread, NULL);
+	weir__lanes_stop(e);
 	if (e->cell)
 		weir__cell_close(e);
 	for (uint32_t i = 0; e->task && i < e->plan.tasks.task_count; i++) {
@@ -453,6 +328,7 @@ void weir_engine_close(struct weir_engine *e)
 		weir__task_fini(&e->task[i]);
 		weir_region_fini(&e->task[i].region);
 	}
+	weir__lanes_close(e);
 	if (e->segment_open)
 		weir_segment_close(&e->segment);
 	for (uint32_t i = 0; i < e->arena_count; i++)

@@ -11,7 +11,7 @@
 #ifndef WEIR_ENGINE_EDGE_ENGINE_H
 #define WEIR_ENGINE_EDGE_ENGINE_H
 
-#include "engine/core/pipeline.h"
+#include "engine/core/regions.h"
 #include "engine/core/tasks.h"
 #include "host/heap.h"
 #include "numa/plan.h"
@@ -44,7 +44,11 @@ struct weir_engine_plan {
 	struct weir_plan place;
 	uint64_t ring_bytes; /* of one ring, as it will be */
 	uint64_t ring_total, scratch_total;
-	uint64_t segment_huge_total; /* rings and tap rings when each fills whole 2 MiB pages */
+	uint64_t segment_huge_total; /* rings, lanes and tap rings when each fills whole 2 MiB pages */
+	uint32_t edge_count; /* to and from other regions */
+	struct weir_edge_spec *edge;
+	uint64_t lane_bytes; /* of each of an edge's two rings */
+	uint32_t lane_frame_max;
 };
 int weir_engine_plan(const struct weir_pipeline *p, const struct weir_engine_options *opt,
 		     struct weir_region *region, struct weir_engine_plan *ret,
@@ -82,6 +86,33 @@ struct weir_step_stats {
 	double out_fill; /* fullest output ring */
 };
 
+enum weir_edge_state {
+	WEIR_EDGE_ALONE, /* no gateway has the lane */
+	WEIR_EDGE_CLOSED, /* one has, and does not reach the other region */
+	WEIR_EDGE_OPEN, /* it does; the two ends have not found each other yet */
+	WEIR_EDGE_LIVE, /* records can go */
+};
+const char *weir_edge_state_name(enum weir_edge_state s);
+
+struct weir_edge_stats {
+	const struct weir_edge_spec *edge;
+	enum weir_edge_state state;
+	bool relayed;
+	uint64_t records, raw_bytes; /* through this end in this run */
+	uint64_t frames, bytes; /* of the lane, packed; sender: what went out again as well */
+	uint64_t wire_out, wire_in; /* stream bytes, by the gateway */
+	uint64_t sessions, resent, gaps, duplicates, dropped, broken;
+	uint64_t outstanding_bytes; /* sender: unconfirmed; receiver: read and not handed on */
+	uint64_t outstanding_epochs; /* sender */
+	uint64_t limit; /* sender: of outstanding_bytes, at which its sources stop */
+	uint64_t age_ns; /* sender: of the oldest unconfirmed epoch */
+	uint64_t lag; /* records that are not durable at the receiver */
+	uint64_t rtt_ns; /* 0: unknown */
+	double fill; /* sender: outstanding of limit; receiver: of the lane's ring; 0..1 */
+	char blocked_by[2 * WEIR_NAME_MAX]; /* sender: as the receiver says, "" */
+	char reason[120]; /* why it is closed */
+};
+
 struct weir_engine_stats {
 	uint64_t mono_ns, started_ns, ended_ns; /* monotonic */
 	int64_t wall_ns;
@@ -95,6 +126,10 @@ struct weir_engine_stats {
 	} * worker;
 	uint64_t state_bytes;
 	int32_t bottleneck; /* step that holds the others up, or -1 */
+	int32_t held_by; /* sink that keeps sources from emitting, or -1 */
+	double *link_fill; /* per link of the plan: its fullest ring */
+	uint32_t edge_count;
+	struct weir_edge_stats *edge;
 	uint64_t records_in, records_out; /* sources, sinks */
 };
 

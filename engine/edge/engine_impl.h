@@ -70,6 +70,7 @@ struct weir_engine {
 	bool segment_open;
 	bool epochs; /* the pipeline keeps state: there is a cell */
 	struct engine_cell *cell; /* cell_thread.h */
+	struct engine_lanes *lanes; /* lanes.h; NULL: no edges */
 	struct engine_task *task;
 	struct engine_worker *worker;
 	uint32_t arena_count;
@@ -94,6 +95,10 @@ struct weir_engine {
 
 /* engine.c: the cell's thread leaves; well: everything is committed and applied. */
 void weir__engine_cell_ended(struct weir_engine *e, bool well);
+/* engine_segment.c */
+int weir__segment_open(struct weir_engine *e, struct weir_err *err);
+uint64_t weir__tap_bytes(const struct weir_pipeline *p);
+uint64_t weir__round_pow2(uint64_t v); /* at least 4096 */
 /* build.c: nodes, ports and rings of one task; opens its connectors. */
 int weir__task_build(struct weir_engine *e, struct engine_task *t, struct weir_err *err);
 void weir__task_fini(struct engine_task *t);

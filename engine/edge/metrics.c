@@ -104,7 +104,8 @@ int weir_metrics_start(struct weir_engine *keep_e, const char *address, struct w
 	weir_region_init(&m->region, &weir_heap_mem);
 	m->stats = weir_engine_stats_new(keep_e, &m->region);
 	m->out_cap = ((size_t)1 << 18) + (size_t)m->stats->step_count * 4096 +
-		     (size_t)weir_engine_plan_of(keep_e)->tasks.ring_count * 512;
+		     (size_t)weir_engine_plan_of(keep_e)->tasks.ring_count * 768 +
+		     (size_t)m->stats->edge_count * 8192;
 	m->out = weir_region_alloc(&m->region, m->out_cap);
 	m->daemon = MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_POLL, 0, NULL, NULL,
 				     handle, m, MHD_OPTION_LISTEN_SOCKET, fd,

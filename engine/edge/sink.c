@@ -2,6 +2,7 @@
 #include "engine/edge/sink.h"
 
 #include "base/assert.h"
+#include "engine/edge/edge_end.h"
 #include "engine/edge/sink_postgres.h"
 
 enum weir_guarantee weir_sink_guarantee(const struct weir_conn_env *env)
@@ -29,6 +30,8 @@ const struct weir_sink_ops *weir_sink_ops_of(enum weir_connector c, enum weir_gu
 		return &weir_sink_blackhole_ops;
 	case WEIR_CONN_POSTGRES:
 		return &weir__pg_sink_ops;
+	case WEIR_CONN_EDGE:
+		return &weir_sink_edge_ops;
 	default:
 		return NULL;
 	}

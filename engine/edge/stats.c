@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Statistics as anyone sees them: from the shared segment, sampled from outside the tasks. */
 #include "engine/edge/connector.h"
+#include "engine/edge/edge_stats.h"
 #include "engine/edge/engine_impl.h"
+#include "engine/edge/roots.h"
 
 struct weir_engine_stats *weir_engine_stats_new(const struct weir_engine *e, struct weir_region *r)
 {
@@ -11,6 +13,9 @@ struct weir_engine_stats *weir_engine_stats_new(const struct weir_engine *e, str
 	s->step = weir_region_array(r, struct weir_step_stats, s->step_count);
 	s->worker_count = e->plan.place.worker_count;
 	s->worker = weir_region_alloc(r, sizeof(*s->worker) * s->worker_count);
+	s->link_fill = weir_region_array(r, double, e->plan.tasks.link_count);
+	s->edge_count = e->plan.edge_count;
+	s->edge = weir_region_array(r, struct weir_edge_stats, s->edge_count);
 	return s;
 }
 
@@ -62,6 +67,7 @@ static void add_rings(const struct weir_engine *e, struct weir_engine_stats *s)
 
 		for (uint32_t i = 0; i < t->link[l].ring_count; i++)
 			fill = WEIR_MAX(fill, ring_fill(e, t->link[l].first_ring + i));
+		s->link_fill[l] = fill;
 		for (uint32_t i = 0; i < from->step_count; i++)
 			s->step[from->step[i]].out_fill =
 				WEIR_MAX(s->step[from->step[i]].out_fill, fill);
@@ -69,58 +75,6 @@ static void add_rings(const struct weir_engine *e, struct weir_engine_stats *s)
 			s->step[to->step[i]].ring_fill =
 				WEIR_MAX(s->step[to->step[i]].ring_fill, fill);
 	}
-}
-
-static bool on_worker(const struct weir_engine *e, uint32_t chain, const struct engine_worker *w)
-{
-	const struct weir_chain *c = &e->plan.tasks.chain[chain];
-
-	for (uint32_t i = 0; i < c->parallelism; i++)
-		if (e->task[c->first_task + i].worker == w)
-			return true;
-	return false;
-}
-
-/* What a chain lacks may be its core, taken by another chain: of those on its workers that are not held up
- * themselves, the busiest. */
-static uint32_t core_taker(const struct weir_engine *e, const struct weir_engine_stats *s,
-			   uint32_t chain)
-{
-	const struct weir_tasks *t = &e->plan.tasks;
-	uint32_t best = chain;
-
-	for (uint32_t c = 0; c < t->chain_count; c++) {
-		const struct weir_step_stats *st = &s->step[t->chain[c].step[0]];
-		bool shared = false;
-
-		for (uint32_t i = 0; i < t->chain[chain].parallelism && !shared; i++)
-			shared = on_worker(e, c, e->task[t->chain[chain].first_task + i].worker);
-		if (shared && st->out_fill < 0.5 &&
-		    st->busy_ns > s->step[t->chain[best].step[0]].busy_ns)
-			best = c;
-	}
-	return best;
-}
-
-/*
- * The step that holds the others up is the one whose input is full while its own output is not: all
- * before it wait for room. Fused steps share rings; the root of the chain stands for them.
- */
-static int32_t bottleneck(const struct weir_engine *e, const struct weir_engine_stats *s)
-{
-	const struct weir_tasks *t = &e->plan.tasks;
-	double best_fill = 0.5;
-	int32_t best = -1;
-
-	for (uint32_t c = 0; c < t->chain_count; c++) {
-		const struct weir_step_stats *st = &s->step[t->chain[c].step[0]];
-
-		if (st->ring_fill > best_fill && st->out_fill < 0.5) {
-			best_fill = st->ring_fill;
-			best = (int32_t)c;
-		}
-	}
-	return best < 0 ? -1 : (int32_t)t->chain[core_taker(e, s, (uint32_t)best)].step[0];
 }
 
 void weir_engine_stats_read(struct weir_engine *e, struct weir_engine_stats *s)
@@ -137,6 +91,7 @@ void weir_engine_stats_read(struct weir_engine *e, struct weir_engine_stats *s)
 	for (uint32_t i = 0; i < e->plan.tasks.task_count; i++)
 		add_task(e, &e->task[i], s);
 	add_rings(e, s);
+	weir__edge_stats_read(e, s);
 	for (uint32_t w = 0; w < s->worker_count; w++) {
 		s->worker[w].cpu = e->worker[w].os_cpu;
 		s->worker[w].busy_ns = counter(e, e->worker[w].counter + WEIR_CNT_W_BUSY_NS);
@@ -152,7 +107,7 @@ void weir_engine_stats_read(struct weir_engine *e, struct weir_engine_stats *s)
 		else if (e->p->step[i].kind == WEIR_STEP_SINK)
 			s->records_out += s->step[i].rows_in;
 	}
-	s->bottleneck = s->running ? bottleneck(e, s) : -1;
+	s->bottleneck = s->running ? weir__bottleneck(e, s) : -1;
 }
 
 const char *weir_engine_address(const struct weir_engine *e, uint32_t step)

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "base/time.h"
+#include "engine/edge/edge_stats.h"
 #include "engine/edge/epochs.h"
 
 /* ---- JSON ---- */
@@ -108,6 +109,7 @@ void weir_status_json(struct weir_buf *b, struct weir_engine *e, const struct we
 		weir_buf_json_str(b, weir_str_c(p->step[s->bottleneck].name));
 	else
 		weir_buf_lit(b, "null");
+	weir_edges_json(b, e, s);
 	key(b, "epochs");
 	weir_epochs_json(b, e);
 	key(b, "steps");
@@ -291,6 +293,7 @@ void weir_status_metrics(struct weir_buf *b, struct weir_engine *e,
 	ring_metrics(b, e, name);
 	worker_metrics(b, name, s);
 	weir_epochs_metrics(b, e);
+	weir_edges_metrics(b, e, s);
 	head(b, "weir_state_bytes", "gauge", "Memory of the arenas: state and set-up.");
 	weir_buf_printf(b, "weir_state_bytes{");
 	label(b, "pipeline", name);

@@ -8,6 +8,7 @@
 
 #include "engine/edge/cell_thread.h"
 #include "engine/edge/engine_impl.h"
+#include "engine/edge/lanes.h"
 #include "numa/bind.h"
 #include "shm/doorbell.h"
 
@@ -186,8 +187,10 @@ static int pass(struct engine_worker *w, uint32_t *ret_live, uint64_t *ret_wait_
 		if (u->task.retry_ns)
 			u->wait_until_ns = now + u->task.retry_ns;
 		note_wait(u, ret_wait_until);
-		if (u->done)
+		if (u->done) {
 			copy_counters(t);
+			weir__lanes_task_done(t);
+		}
 		total += r;
 	}
 	return total;
