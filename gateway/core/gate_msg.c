@@ -13,7 +13,8 @@ struct put {
 static void put_bytes(struct put *o, const void *p, size_t n)
 {
 	weir_assert(n <= o->cap - o->n);
-	memcpy(o->p + o->n, p, n);
+	if (n)
+		memcpy(o->p + o->n, p, n);
 	o->n += (uint32_t)n;
 }
 
