@@ -235,6 +235,7 @@ static void op_credit(void *ctx, weir_stream_id stream, uint64_t bytes)
 
 	if (s && bytes) {
 		s->credit += bytes;
+		s->granted += bytes;
 		weir_quic__todo(s);
 	}
 }

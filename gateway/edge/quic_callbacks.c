@@ -43,8 +43,8 @@ static int open_cb(ngtcp2_conn *conn, int64_t qid, void *user)
 		weir_quic__refuse(l, WEIR_QUIC_REFUSED_PROTOCOL, "a stream before the hello");
 	} else {
 		s = weir_quic__stream_new(l, false);
-		s->qid = qid;
 		ngtcp2_conn_set_stream_user_data(conn, qid, s);
+		weir_quic__stream_begin(s, qid);
 	}
 	return 0;
 }

@@ -121,9 +121,9 @@ static void settings(const struct weir_quic_link *l, ngtcp2_settings *s, ngtcp2_
 	s->max_stream_window = 0;
 	ngtcp2_transport_params_default(p);
 	p->initial_max_streams_bidi = WEIR_QUIC_STREAMS_MAX + 1; /* and the control stream */
-	p->initial_max_stream_data_bidi_local = WEIR_STREAM_CREDIT;
-	p->initial_max_stream_data_bidi_remote = WEIR_STREAM_CREDIT;
-	p->initial_max_data = WEIR_MAX(c->window_bytes, WEIR_STREAM_CREDIT) + STREAMS_FLOW;
+	p->initial_max_stream_data_bidi_local = WEIR_QUIC_WINDOW_FIRST;
+	p->initial_max_stream_data_bidi_remote = WEIR_QUIC_WINDOW_FIRST;
+	p->initial_max_data = WEIR_MAX(c->window_bytes, WEIR_STREAM_CREDIT);
 	/* The timer may be set anew by the first packet sent into silence, a heartbeat later at most. */
 	p->max_idle_timeout = c->dead_ns - WEIR_MIN(c->heartbeat_ns, c->dead_ns / 2);
 	p->active_connection_id_limit = 4;
@@ -159,12 +159,23 @@ static int client(struct weir_quic_link *l)
 struct weir_quic_link *weir_quic__dial(struct weir_quic *q, uint32_t region, uint32_t gateway)
 {
 	struct weir_quic_link *l = link_new(q, true);
-	struct weir_err err = {0};
 
 	weir_assert(region < q->o.cluster->region_count && region != q->o.region &&
 		    gateway < q->o.cluster->region[region].gateway_count);
 	l->region = (int)region;
 	l->gateway = (int)gateway;
+	weir_quic__work(l);
+	return l;
+}
+
+/* With the next step, which knows the time. false: l->why says why not. */
+static bool dial_now(struct weir_quic_link *l)
+{
+	struct weir_quic *q = l->q;
+	uint32_t region = (uint32_t)l->region, gateway = (uint32_t)l->gateway;
+	struct weir_err err = {0};
+
+	l->born_ns = q->now;
 	if (q->link_count > q->o.links_max) {
 		snprintf(l->why, sizeof(l->why), "there are %u links already", q->link_count - 1);
 	} else if (weir_quic__resolve(q, region, gateway, &err) < 0) {
@@ -175,10 +186,7 @@ struct weir_quic_link *weir_quic__dial(struct weir_quic *q, uint32_t region, uin
 		if (client(l))
 			snprintf(l->why, sizeof(l->why), "QUIC or TLS could not be set up");
 	}
-	if (l->why[0])
-		l->state = WEIR_QUIC_FAILED;
-	weir_quic__work(l);
-	return l;
+	return !l->why[0];
 }
 
 struct weir_quic_link *weir_quic__accept(struct weir_quic *q, const struct weir_dgram *d,
@@ -422,8 +430,6 @@ void weir_quic__read(struct weir_quic_link *l, const struct weir_dgram *d, const
 		answer_late(l);
 		return;
 	}
-	if (!l->conn) /* a dial that failed: DOWN is due */
-		return;
 	l->bytes_in += n;
 	l->datagrams_in++;
 	rv = ngtcp2_conn_read_pkt(l->conn, &path, &pi, p, n, l->q->now);
@@ -459,7 +465,7 @@ void weir_quic__link_work(struct weir_quic_link *l)
 {
 	if (l->state == WEIR_QUIC_CLOSED)
 		return;
-	if (l->state == WEIR_QUIC_FAILED) {
+	if (!l->conn && (l->want_close || !dial_now(l))) {
 		close_state(l, NULL, 0);
 		return;
 	}

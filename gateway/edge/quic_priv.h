@@ -29,6 +29,14 @@
 #define WEIR_QUIC_OUT_BYTES (1u << 16) /* a burst */
 #define WEIR_QUIC_CONTROL_RING (1u << 16) /* control bytes that wait or are not acknowledged */
 #define WEIR_QUIC_CLOSED_MAX 256u /* ended links that still answer with their close */
+/*
+ * The library announces credit in steps of half a stream's first window. So that a small credit is never held back from a sender
+ * who needs just that to finish a frame, the peer may always send more than was granted: the header and one such step. What
+ * comes beyond the grant is kept here.
+ */
+#define WEIR_QUIC_WINDOW_STEP (1u << 15)
+#define WEIR_QUIC_WINDOW_FIRST (2 * WEIR_QUIC_WINDOW_STEP)
+#define WEIR_QUIC_SLACK (WEIR_QUIC_WINDOW_STEP + 1024u)
 #define WEIR_QUIC_STAGE_CHUNK (1u << 15)
 #define WEIR_QUIC_SPARE_CHUNKS 256u
 
@@ -71,7 +79,10 @@ struct weir_quic_stream {
 	struct weir_quic_header header;
 	uint32_t header_sent; /* bytes of header.buf, when ours */
 	uint64_t sent, acked; /* data bytes, without the header */
-	uint64_t credit; /* to give with the next work */
+	uint64_t credit; /* to announce with the next work */
+	uint64_t granted, got; /* data bytes the core may get, and got */
+	uint8_t *excess; /* what came beyond that: WEIR_QUIC_SLACK bytes, or NULL */
+	uint32_t excess_n;
 	uint64_t ready_ns; /* since when bytes wait */
 	struct weir_quic_chunk *stage_first, *stage_last, *stage_now; /* WEIR_NG_STAGES */
 	char why[WEIR_QUIC_WHY_MAX + 1];
@@ -87,9 +98,8 @@ struct weir_quic_control {
 };
 
 enum weir_quic_state {
-	WEIR_QUIC_HANDSHAKE, /* until HELLO came */
+	WEIR_QUIC_HANDSHAKE, /* until HELLO came; dialled ones have no ngtcp2 object before the first step */
 	WEIR_QUIC_UP,
-	WEIR_QUIC_FAILED, /* DOWN is due: a dial that could not begin */
 	WEIR_QUIC_CLOSED, /* answers with its close for a while; no ngtcp2 object */
 };
 
@@ -118,7 +128,7 @@ struct weir_quic_link {
 	struct weir_quic_control control;
 	struct weir_quic_stream *streams;
 	uint32_t stream_count;
-	struct weir_quic_stream *run_first, *run_last, *todo_first;
+	struct weir_quic_stream *run_first, *run_last, *todo_first, *todo_last;
 	uint32_t turn; /* packets in a row for the first of them */
 	/* counters; framed: of the packet in the making */
 	uint64_t bytes_in, bytes_out, datagrams_in, datagrams_out, lost, retransmitted;
@@ -226,6 +236,7 @@ size_t weir_quic__control_peek(const struct weir_quic_link *l, ngtcp2_vec *ret);
 /* quic_stream.c */
 struct weir_quic_stream *weir_quic__stream_new(struct weir_quic_link *l, bool ours);
 void weir_quic__stream_free(struct weir_quic_stream *s);
+void weir_quic__stream_begin(struct weir_quic_stream *s, int64_t qid);
 void weir_quic__stream_data(struct weir_quic_stream *s, const uint8_t *p, size_t n);
 void weir_quic__stream_acked(struct weir_quic_stream *s, uint64_t upto); /* header included */
 void weir_quic__stream_forget(struct weir_quic_stream *s); /* the core's id of it */

@@ -51,13 +51,19 @@ void weir_quic__stream_forget(struct weir_quic_stream *s)
 
 static void todo_remove(struct weir_quic_stream *s)
 {
-	struct weir_quic_stream **at = &s->link->todo_first;
+	struct weir_quic_link *l = s->link;
+	struct weir_quic_stream *before = NULL, *at = l->todo_first;
 
 	if (!s->todo)
 		return;
-	while (*at != s)
-		at = &(*at)->todo_next;
-	*at = s->todo_next;
+	for (; at != s; at = at->todo_next)
+		before = at;
+	if (before)
+		before->todo_next = s->todo_next;
+	else
+		l->todo_first = s->todo_next;
+	if (l->todo_last == s)
+		l->todo_last = before;
 	s->todo = false;
 }
 
@@ -68,6 +74,8 @@ void weir_quic__stream_free(struct weir_quic_stream *s)
 	weir_quic__stream_forget(s);
 	todo_remove(s);
 	weir_quic__stage_free(s);
+	if (s->excess)
+		weir_heap_mem.free(NULL, s->excess, WEIR_QUIC_SLACK);
 	if (s->prev)
 		s->prev->next = s->next;
 	else
@@ -78,13 +86,24 @@ void weir_quic__stream_free(struct weir_quic_stream *s)
 	weir_heap_mem.free(NULL, s, sizeof(*s));
 }
 
+static void todo_add(struct weir_quic_stream *s)
+{
+	struct weir_quic_link *l = s->link;
+
+	if (s->todo)
+		return;
+	s->todo = true;
+	s->todo_next = NULL;
+	if (l->todo_last)
+		l->todo_last->todo_next = s;
+	else
+		l->todo_first = s;
+	l->todo_last = s;
+}
+
 void weir_quic__todo(struct weir_quic_stream *s)
 {
-	if (!s->todo) {
-		s->todo = true;
-		s->todo_next = s->link->todo_first;
-		s->link->todo_first = s;
-	}
+	todo_add(s);
 	weir_quic__work(s->link);
 }
 
@@ -92,7 +111,8 @@ void weir_quic__run(struct weir_quic_stream *s)
 {
 	struct weir_quic_link *l = s->link;
 
-	if (s->queued || s->blocked || s->qid < 0 || !s->known || s->gone)
+	if (s->queued || s->blocked || s->qid < 0 || !s->known || s->gone ||
+	    (!s->ours && !s->header.done))
 		return;
 	s->queued = true;
 	s->run_next = NULL;
@@ -123,34 +143,80 @@ void weir_quic__run_remove(struct weir_quic_stream *s)
 	s->queued = false;
 }
 
+void weir_quic__stream_begin(struct weir_quic_stream *s, int64_t qid)
+{
+	s->qid = qid;
+	s->granted = WEIR_STREAM_CREDIT;
+	ngtcp2_conn_extend_max_stream_offset(
+		s->link->conn, qid, WEIR_STREAM_CREDIT + WEIR_QUIC_SLACK - WEIR_QUIC_WINDOW_FIRST);
+	weir_quic__run(s);
+}
+
+/* Gives the core what it granted of n bytes; how many. */
+static size_t give(struct weir_quic_stream *s, const uint8_t *p, size_t n)
+{
+	struct weir_link_event e = {
+		.kind = WEIR_LINK_STREAM_DATA, .link = s->link->id, .stream = s->id, .data = p};
+
+	e.n = (uint32_t)WEIR_MIN((uint64_t)n, s->granted - s->got);
+	if (!e.n)
+		return 0;
+	s->got += e.n;
+	weir_quic__emit(s->link->q, &e);
+	return e.n;
+}
+
+static void give_excess(struct weir_quic_stream *s)
+{
+	size_t n = give(s, s->excess, s->excess_n);
+
+	s->excess_n -= (uint32_t)n;
+	memmove(s->excess, s->excess + n, s->excess_n);
+	if (!s->excess_n) {
+		weir_heap_mem.free(NULL, s->excess, WEIR_QUIC_SLACK);
+		s->excess = NULL;
+	}
+}
+
+static void keep_excess(struct weir_quic_stream *s, const uint8_t *p, size_t n)
+{
+	if (!s->excess)
+		s->excess = (uint8_t *)weir_heap_mem.alloc(NULL, WEIR_QUIC_SLACK, 16);
+	/* The library has refused more than was announced. */
+	weir_assert(n <= WEIR_QUIC_SLACK - s->excess_n);
+	memcpy(s->excess + s->excess_n, p, n);
+	s->excess_n += (uint32_t)n;
+}
+
 void weir_quic__stream_data(struct weir_quic_stream *s, const uint8_t *p, size_t n)
 {
 	struct weir_quic_link *l = s->link;
-	struct weir_link_event e = {.link = l->id, .stream = s->id};
 
 	if (!s->known || s->gone)
 		return;
 	if (!s->ours && !s->header.done) {
 		size_t used = weir_quic_header_feed(&s->header, p, n);
+		struct weir_link_event e = {.kind = WEIR_LINK_STREAM_OPEN,
+					    .link = l->id,
+					    .stream = s->id,
+					    .data = s->header.buf + 1,
+					    .n = s->header.buf[0]};
 
-		/* The header is not the core's to give credit for. */
-		ngtcp2_conn_extend_max_stream_offset(l->conn, s->qid, used);
 		p += used;
 		n -= used;
 		if (!s->header.done)
 			return;
-		e.kind = WEIR_LINK_STREAM_OPEN;
-		e.data = s->header.buf + 1;
-		e.n = s->header.buf[0];
 		weir_quic__emit(l->q, &e);
 		weir_quic__run(s); /* the core may have bytes for it at once */
 	}
-	if (n && s->known) { /* the core may have shut it in OPEN */
-		e.kind = WEIR_LINK_STREAM_DATA;
-		e.data = p;
-		e.n = (uint32_t)n;
-		weir_quic__emit(l->q, &e);
+	if (s->known && !s->excess) { /* the core may have shut it in OPEN */
+		size_t used = give(s, p, n);
+
+		p += used;
+		n -= used;
 	}
+	if (s->known && n)
+		keep_excess(s, p, n);
 }
 
 void weir_quic__stream_acked(struct weir_quic_stream *s, uint64_t upto)
@@ -215,53 +281,42 @@ static bool may_open(const struct weir_quic_link *l)
 	       ngtcp2_conn_get_streams_bidi_left(l->conn) > 0;
 }
 
-/* false: it waits, and stays on the list. */
+/* false: it waits for its turn to be opened. */
 static bool stream_work(struct weir_quic_stream *s)
 {
 	struct weir_quic_link *l = s->link;
 
-	if (s->qid < 0 && !s->closed) {
-		if (s->shut) {
-			weir_quic__stream_free(s);
-			return true;
-		}
+	if (s->qid < 0 && !s->shut) {
 		if (!may_open(l) || ngtcp2_conn_open_bidi_stream(l->conn, &s->qid, s))
 			return false;
-		weir_quic__run(s);
+		weir_quic__stream_begin(s, s->qid);
 	}
 	if (s->credit && !s->shut && !s->gone) {
 		ngtcp2_conn_extend_max_stream_offset(l->conn, s->qid, s->credit);
 		s->credit = 0;
+		if (s->excess)
+			give_excess(s);
 	}
 	if (s->gone && s->known)
 		tell_closed(s);
-	if ((s->gone || s->shut) && !s->reset && !s->closed) {
+	if ((s->gone || s->shut) && !s->reset && !s->closed && s->qid >= 0) {
 		s->reset = true;
 		weir_ng_shutdown_stream(l->conn, s->qid, s->shut ? CODE_SHUT : CODE_GONE);
 	}
-	if (s->closed)
+	if (s->closed || s->qid < 0)
 		weir_quic__stream_free(s);
 	return true;
 }
 
 void weir_quic__streams_work(struct weir_quic_link *l)
 {
-	struct weir_quic_stream *s = l->todo_first, *next, *wait = NULL;
+	struct weir_quic_stream *s = l->todo_first, *next;
 
-	l->todo_first = NULL;
-	for (; s; s = next) { /* what an event adds to the list waits for the next round */
+	l->todo_first = l->todo_last = NULL;
+	for (; s; s = next) { /* what an event adds waits for the next round */
 		next = s->todo_next;
 		s->todo = false;
-		if (!stream_work(s)) {
-			s->todo = true;
-			s->todo_next = wait;
-			wait = s;
-		}
-	}
-	while (wait) {
-		next = wait->todo_next;
-		wait->todo_next = l->todo_first;
-		l->todo_first = wait;
-		wait = next;
+		if (!stream_work(s))
+			todo_add(s); /* a packet of the peer will bring the next round */
 	}
 }
