@@ -8,6 +8,7 @@
 #include "tests/sim/mem.h"
 #include "tests/sim/moment.h"
 #include "tests/sim/sink.h"
+#include "tests/sim/situation.h"
 #include "tests/sim/source.h"
 #include "tests/sim/user.h"
 #include "tests/sim/world.h"
@@ -116,6 +117,7 @@ static int open_cell(struct sim_life *l)
 				       .in_flight = o->in_flight,
 				       .deadline_ns = o->deadline_ns,
 				       .base_bytes = o->base_bytes,
+				       .stream_memory = o->stream_memory,
 				       .space_min = (uint64_t)1 << 20};
 	int r = weir_cell_open(&l->cell, &co, l->p, &l->tasks, l->units, l->journal, &l->mem.mem,
 			       &l->region, &l->err);
@@ -255,6 +257,29 @@ static void ring(struct sim_life *l, uint32_t task, bool moved)
 	k->rung = k->moved = moved;
 }
 
+/* What a sink that streams has of the open epoch. */
+static uint64_t held(const struct sim_life *l, uint32_t stream)
+{
+	const struct weir_node *n = l->cell.stream[stream].node;
+
+	return n->held + n->part->bytes;
+}
+
+static uint32_t brake(const struct sim_life *l, uint32_t task)
+{
+	const uint32_t *reach;
+	uint32_t n = weir_cell_reached(&l->cell, task, &reach), most = 0;
+
+	for (uint32_t i = 0; i < n; i++) {
+		const struct weir_cell_stream *x = &l->cell.stream[reach[i]];
+
+		most = WEIR_MAX(most, weir_cell_fill(x->outstanding, held(l, reach[i]), x->limit));
+	}
+	if (most == WEIR_BRAKE_MAX)
+		sim_situation(SIM_SAW_BRAKE_FULL);
+	return most;
+}
+
 int sim_life_turn(struct sim_life *l, uint32_t task, uint32_t batches)
 {
 	struct weir_unit *u = &l->unit[task];
@@ -267,6 +292,7 @@ int sim_life_turn(struct sim_life *l, uint32_t task, uint32_t batches)
 	u->round_want = l->cell.round;
 	u->touch_bytes = l->cell.touch_bytes;
 	u->durable = l->cell.durable;
+	u->brake = brake(l, task);
 	u->task.mono_ns = l->s->now;
 	u->task.now_ns = sim_wall(l->s);
 	r = weir_unit_turn(u, batches);
@@ -324,6 +350,8 @@ int sim_life_step(struct sim_life *l)
 		for (uint32_t i = 0; i < l->unit[t].task.node_count; i++)
 			now.output_bytes += l->unit[t].task.node[i].held;
 	}
+	for (uint32_t k = 0; k < l->cell.stream_count; k++)
+		now.urge |= weir_cell_urges(held(l, k), l->cell.stream[k].limit);
 	if (l->s->user && l->s->user->collect)
 		l->s->user->input = WEIR_MAX(l->s->user->input, now.input_rows);
 	l->cell_rung = false;
@@ -343,12 +371,45 @@ static uint64_t service_ns(struct sim *s)
 	return ns;
 }
 
+/* A sink that streams: its jobs have no end, and what changes nothing is no event. */
+static int stream_turn(struct sim_life *l, uint32_t i)
+{
+	struct sim *s = l->s;
+	struct sim_job *j = &l->job[i];
+	bool stale = j->parked && weir_cell_job_stale(&l->cell, i, &j->job);
+	int r;
+
+	if (!j->busy) {
+		j->busy = weir_cell_job(&l->cell, i, s->now, &j->job);
+		j->due_ns = s->now + service_ns(s);
+		return 1;
+	}
+	if (!stale) {
+		if (j->due_ns > s->now)
+			return 0;
+		weir_job_run(&j->job);
+		j->parked = weir_job_changes_nothing(&j->job);
+		j->due_ns = s->now + weir_prng_range(&s->prng_sink, 1, 20) * WEIR_NS_PER_MS;
+		if (j->parked)
+			return 0;
+	}
+	sim_trace(s, SIM_EV_JOB_DONE, i, j->job.kind, (uint64_t)(int64_t)j->job.result);
+	j->busy = j->parked = false;
+	l->cell_rung = true;
+	r = weir_cell_job_done(&l->cell, i, s->now, &j->job, &l->err);
+	return r < 0 ? r : 1;
+}
+
 int sim_life_sink(struct sim_life *l, uint32_t i)
 {
 	struct sim *s = l->s;
 	struct sim_job *j = &l->job[i];
+	struct weir_cell_sink_info info;
 	int r;
 
+	weir_cell_sink_info(&l->cell, i, &info);
+	if (info.streams)
+		return stream_turn(l, i);
 	if (!j->busy) {
 		if (!weir_cell_job(&l->cell, i, s->now, &j->job))
 			return 0;

@@ -28,6 +28,7 @@ struct sim_task {
 
 struct sim_job {
 	bool busy;
+	bool parked; /* of a sink that streams: it changed nothing, and is run again at due_ns */
 	uint64_t due_ns;
 	struct weir_job job;
 };

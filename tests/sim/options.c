@@ -67,6 +67,15 @@ static void epochs(struct sim_options *o, struct weir_prng *p)
 	o->journal_bytes = (uint32_t)2 << (20 + weir_prng_below(p, 2));
 }
 
+/* The last choices: those before them stay what they were. */
+static void streams(struct sim_options *o, struct weir_prng *p)
+{
+	o->stream_sinks = weir_prng_chance(p, 1, 2) ? (uint32_t)weir_prng_range(p, 1, 3) : 0;
+	o->stream_memory = (uint64_t)1024 << weir_prng_below(p, 12);
+	o->stream_buffer = (uint64_t)4096 << weir_prng_below(p, 10);
+	o->stream_spill = o->stream_buffer << weir_prng_below(p, 6);
+}
+
 void sim_options_of(struct sim_options *o, uint64_t seed)
 {
 	struct weir_prng p = weir_prng_of(seed, "options"), swarm = weir_prng_of(seed, "swarm");
@@ -83,11 +92,23 @@ void sim_options_of(struct sim_options *o, uint64_t seed)
 	o->task_rate = (uint32_t)skewed(&p, 50, 5000);
 	o->hook_rate = (uint32_t)weir_prng_range(&p, 20000, 250000);
 	o->fault_ns = o->run_ns * weir_prng_range(&p, 1, 3);
+	streams(o, &p);
 }
 
 void sim_options_calm(struct sim_options *o)
 {
 	memset(o->on, 0, sizeof(o->on));
+}
+
+static void print_streams(const struct sim_options *o, FILE *to)
+{
+	static const char *const which[] = {"", "audit", "sumout, bests", "audit, sumout, bests"};
+
+	if (o->stream_sinks)
+		fprintf(to,
+			"  streams    %s; %llu bytes in memory, %llu unconfirmed, %llu while the lane is closed\n",
+			which[o->stream_sinks], (unsigned long long)o->stream_memory,
+			(unsigned long long)o->stream_buffer, (unsigned long long)o->stream_spill);
 }
 
 static void print_workload(const struct sim_options *o, FILE *to)
@@ -110,6 +131,7 @@ static void print_workload(const struct sim_options *o, FILE *to)
 		o->marks ? ", marks" : "",
 		o->split ? (o->loose_sink ? ", split (at least once)" : ", split") : "",
 		o->ring_bytes, o->text_max);
+	print_streams(o, to);
 }
 
 void sim_options_print(const struct sim_options *o, bool with_workload, FILE *to)

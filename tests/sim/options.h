@@ -33,6 +33,9 @@ struct sim_options {
 	uint32_t parallelism; /* of keyed steps */
 	uint32_t sink_tasks;
 	bool loose_sink; /* `joined` keeps no cursor */
+	uint32_t
+		stream_sinks; /* sinks that stream: 1 `audit`, 2 `sumout` and `bests`, 3 all of them */
+	uint64_t stream_memory, stream_buffer, stream_spill;
 	bool file_sink; /* the windows' sink is file-like */
 	uint32_t ring_bytes, record_max;
 	uint64_t run_ns; /* the source gives all its records in this time */

@@ -16,6 +16,10 @@ struct sim_sink {
 	uint32_t count;
 	uint64_t restored; /* hidden file of the last part that came back */
 	uint64_t prev; /* of the epoch that was asked for last */
+	/* streams */
+	uint64_t sent, told; /* newest epoch on its way; newest that the engine was told to be in */
+	bool down; /* the lane was closed: everything is asked for again when it is open */
+	bool afresh; /* it was asked for again */
 };
 
 struct sim_store *sim_sink_store(const struct weir_node *n)
@@ -279,6 +283,170 @@ static const struct weir_sink_ops loose_ops = {
 	.cursor = sink_cursor,
 };
 
+/* ---- a sink that streams: its store is far away, and the engine hears from it when it pleases ---- */
+
+static int stream_open(struct weir_node *n, uint64_t fence, uint64_t known, bool fresh,
+		       uint64_t *ret_cursor, struct weir_err *err)
+{
+	struct sim_sink *k = n->op;
+	struct sim_store *t = k->store;
+
+	(void)fresh;
+	(void)ret_cursor; /* not known here */
+	(void)err;
+	sim_moment(k->s, SIM_AT_SINK);
+	sim_check(k->s, t->cursor <= known, "I7",
+		  "sink %s.%u has epoch %llu, but the journal ends its output at %llu", t->step,
+		  t->task, (unsigned long long)t->cursor, (unsigned long long)known);
+	sim_check(k->s, fence > t->fence, "I2",
+		  "sink %s.%u: an engine starts with fence %llu after %llu", t->step, t->task,
+		  (unsigned long long)fence, (unsigned long long)t->fence);
+	t->fence = fence;
+	sim_trace(k->s, SIM_EV_SINK_OPEN, t->number, t->cursor, fence);
+	return 0;
+}
+
+/* All of the part is whole. */
+static void stream_part(struct sim_sink *k, struct weir_reader part)
+{
+	size_t at = 0, size = weir_reader_left(&part);
+	struct sim_piece p;
+
+	while (sim_piece_next(k->s, part.p, size, &at, &p))
+		sim_check(k->s, !p.hidden, "I25", "a part of another sink");
+}
+
+static int stream_resume(struct weir_node *n, uint64_t cursor, struct weir_reader first,
+			 struct weir_err *err)
+{
+	struct sim_sink *k = n->op;
+
+	(void)err;
+	sim_check(k->s, cursor <= k->store->cursor, "I10",
+		  "sink %s.%u has epoch %llu, but %llu is taken for confirmed", k->store->step,
+		  k->store->task, (unsigned long long)k->store->cursor, (unsigned long long)cursor);
+	stream_part(k, first);
+	k->told = k->sent = cursor;
+	return 0;
+}
+
+/* Closed now and then: what is on its way is lost, and everything is asked for again. */
+static bool lane_down(struct sim_sink *k)
+{
+	struct sim *s = k->s;
+	struct sim_store *t = k->store;
+
+	if (s->calm)
+		return false;
+	if (s->now >= t->away_until_ns && sim_fault(s, SIM_SINK_AWAY, s->opt.sink_rate / 50)) {
+		t->away_until_ns = s->now + sim_fault_pick(s, SIM_SINK_AWAY, 1000) * WEIR_NS_PER_MS;
+		k->down = true;
+		sim_store_lose(t);
+	}
+	return s->now < t->away_until_ns;
+}
+
+static bool stream_again(struct sim_sink *k)
+{
+	if (!k->down && !sim_fault(k->s, SIM_SINK_LOST, k->s->opt.sink_rate / 16))
+		return false;
+	k->down = false;
+	k->afresh = true;
+	sim_store_lose(k->store);
+	sim_trace(k->s, SIM_EV_UNKNOWN, k->store->number, k->told, 0);
+	return true;
+}
+
+static int stream_prepare(struct weir_node *n, const struct weir_sink_epoch *e,
+			  struct weir_err *err)
+{
+	struct sim_sink *k = n->op;
+
+	(void)err;
+	sim_moment(k->s, SIM_AT_SINK);
+	stream_part(k, e->part);
+	if (lane_down(k))
+		return sim_fault(k->s, SIM_SINK_LOST, 500000) ? WEIR_SINK_UNKNOWN : WEIR_SINK_LATER;
+	return stream_again(k) ? WEIR_SINK_AGAIN : 0;
+}
+
+static int stream_apply(struct weir_node *n, const struct weir_sink_epoch *e, struct weir_err *err)
+{
+	struct sim_sink *k = n->op;
+	struct sim *s = k->s;
+	struct sim_request r = request_of(e);
+	uint64_t way = sim_fault_pick(s, SIM_SINK_LATE, 30) * WEIR_NS_PER_MS;
+
+	(void)err;
+	sim_moment(s, SIM_AT_SINK);
+	sim_check_release(s, e->epoch);
+	stream_part(k, e->part);
+	if (lane_down(k))
+		return WEIR_SINK_LATER;
+	if (stream_again(k))
+		return WEIR_SINK_AGAIN;
+	/* In order; asked for again: from the first that the engine does not know to be in. */
+	sim_check(s, e->prev == (k->afresh ? k->told : WEIR_MAX(k->told, k->sent)), "I9",
+		  "sink %s.%u is given epoch %llu after %llu; it was told %llu and sent %llu",
+		  k->store->step, k->store->task, (unsigned long long)e->epoch,
+		  (unsigned long long)e->prev, (unsigned long long)k->told,
+		  (unsigned long long)k->sent);
+	if (sim_fault(s, SIM_SINK_SLOW, s->opt.sink_rate / 4))
+		return WEIR_SINK_LATER;
+	if (sim_fault(s, SIM_SINK_LATE, s->opt.sink_rate / 8))
+		way *= 20;
+	sim_store_send(k->store, &r, s->now + way);
+	k->sent = e->epoch;
+	k->afresh = false;
+	sim_moment(s, SIM_AT_SINK);
+	return 0;
+}
+
+static int stream_cursor(struct weir_node *n, uint64_t *ret_cursor, struct weir_err *err)
+{
+	struct sim_sink *k = n->op;
+	struct sim *s = k->s;
+
+	(void)err;
+	sim_moment(s, SIM_AT_SINK);
+	if (lane_down(k))
+		return WEIR_SINK_LATER;
+	if (stream_again(k))
+		return WEIR_SINK_AGAIN;
+	/* The word is on its way. */
+	if (!sim_fault(s, SIM_SINK_ACK, s->opt.sink_rate))
+		k->told = k->store->cursor;
+	*ret_cursor = k->told;
+	return 0;
+}
+
+static void stream_flow(struct weir_node *n, struct weir_sink_flow *ret)
+{
+	struct sim_sink *k = n->op;
+
+	ret->open = k->s->calm || k->s->now >= k->store->away_until_ns;
+	ret->buffer_bytes = k->s->opt.stream_buffer;
+	ret->spill_bytes = k->s->opt.stream_spill;
+}
+
+static const struct weir_sink_ops stream_ops = {
+	.streams = true,
+	.best = WEIR_GUARANTEE_EXACTLY_ONCE,
+	.rests_on = "a model of a lane",
+	.open = stream_open,
+	.prepare = stream_prepare,
+	.apply = stream_apply,
+	.cursor = stream_cursor,
+	.resume = stream_resume,
+	.flow = stream_flow,
+};
+
+static const struct weir_op_class stream_class = {.name = "sim stream sink",
+						  .run = sink_run,
+						  .fini = sink_fini,
+						  .state = &sink_state,
+						  .sink = &stream_ops};
+
 static const struct weir_op_class file_class = {.name = "sim file sink",
 						.run = sink_run,
 						.fini = sink_fini,
@@ -297,6 +465,13 @@ static const struct weir_op_class sink_class = {.name = "sim sink",
 						.state = &sink_state,
 						.sink = &sink_ops};
 
+static bool sink_streams(const struct sim_options *o, const char *name)
+{
+	if (strcmp(name, "audit") == 0)
+		return o->stream_sinks & 1;
+	return (o->stream_sinks & 2) && (strcmp(name, "sumout") == 0 || strcmp(name, "bests") == 0);
+}
+
 int sim_sink_init(struct sim *s, struct weir_node *n, const struct weir_op_env *env)
 {
 	struct sim_sink *k = weir_region_new(env->region, struct sim_sink);
@@ -307,7 +482,11 @@ int sim_sink_init(struct sim *s, struct weir_node *n, const struct weir_op_env *
 	k->store->file_like = s->opt.file_sink && (s->user || strcmp(name, "wins") == 0);
 	k->store->loose = !s->user && s->opt.loose_sink && strcmp(name, "joined") == 0;
 	weir_out_init(&k->rows, n->task->mem);
-	n->cls = k->store->loose ? &loose_class : k->store->file_like ? &file_class : &sink_class;
+	k->store->streams = !s->user && sink_streams(&s->opt, name);
+	n->cls = k->store->streams     ? &stream_class
+		 : k->store->loose     ? &loose_class
+		 : k->store->file_like ? &file_class
+				       : &sink_class;
 	n->op = k;
 	return 0;
 }
@@ -316,6 +495,6 @@ void sim_sink_zombie(struct sim *s, const struct weir_job *job, uint64_t in_ns)
 {
 	struct sim_request r = request_of(&job->e);
 
-	if (job->kind == WEIR_JOB_APPLY)
+	if (job->kind == WEIR_JOB_APPLY && !sim_sink_store(job->node)->streams)
 		sim_store_late(s, sim_sink_store(job->node), &r, in_ns);
 }

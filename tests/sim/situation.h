@@ -24,6 +24,8 @@
 	X(RESCALE_BACK, "rescaled twice")                                                          \
 	X(FENCED, "a dead engine's request was refused")                                           \
 	X(SHORT_FILE, "file cut short while it was made")                                          \
+	X(KILL_STREAM, "killed with output on its way to another region")                          \
+	X(BRAKE_FULL, "sources stand still for an edge")                                           \
 	X(DAMAGE_SEEN, "damage reported at a start")
 
 enum sim_situation {

@@ -76,6 +76,8 @@ void sim_stores_free(struct sim_stores *st)
 
 		for (uint32_t k = 0; k < t->hidden_count; k++)
 			free(t->hidden[k].bytes.p);
+		sim_store_lose(t);
+		free(t->way);
 		free(t->hidden);
 		free(t->batch);
 		free(t->frozen.m);
@@ -225,9 +227,54 @@ void sim_store_late(struct sim *s, struct sim_store *t, const struct sim_request
 	sim_bytes_put(&l->r.part, r->part.p, r->part.n);
 }
 
+void sim_store_send(struct sim_store *t, const struct sim_request *r, uint64_t due_ns)
+{
+	struct sim_way *w;
+
+	t->way = sim_grow(t->way, &t->way_cap, t->way_count + 1u, sizeof(*t->way));
+	w = &t->way[t->way_count++];
+	*w = (struct sim_way){.due_ns = due_ns, .r = *r};
+	if (t->way_count > 1)
+		w->due_ns = WEIR_MAX(due_ns, w[-1].due_ns);
+	w->r.part = (struct sim_bytes){0};
+	sim_bytes_put(&w->r.part, r->part.p, r->part.n);
+}
+
+void sim_store_lose(struct sim_store *t)
+{
+	for (uint32_t i = 0; i < t->way_count; i++)
+		free(t->way[i].r.part.p);
+	t->way_count = 0;
+}
+
+/* What has arrived. What is there already is dropped; a gap would be a hole in the stream. */
+static void arrive(struct sim *s, struct sim_store *t)
+{
+	uint32_t n = 0;
+
+	for (; n < t->way_count && t->way[n].due_ns <= s->now; n++) {
+		struct sim_request *r = &t->way[n].r;
+		enum sim_answer a = SIM_ANSWER_ALREADY;
+
+		if (r->epoch > t->cursor)
+			a = sim_store_apply(s, t, r);
+		sim_check(s, a != SIM_ANSWER_MISMATCH, "I9",
+			  "sink %s.%u is sent epoch %llu after %llu, and has %llu", t->step,
+			  t->task, (unsigned long long)r->epoch, (unsigned long long)r->prev,
+			  (unsigned long long)t->cursor);
+		free(r->part.p);
+	}
+	t->way_count -= n;
+	memmove(t->way, t->way + n, t->way_count * sizeof(*t->way));
+}
+
 uint64_t sim_stores_next(const struct sim_stores *st)
 {
 	uint64_t least = 0;
+
+	for (uint32_t i = 0; i < st->count; i++)
+		if (st->store[i]->way_count && (!least || st->store[i]->way[0].due_ns < least))
+			least = st->store[i]->way[0].due_ns;
 
 	for (uint32_t i = 0; i < st->late_count; i++)
 		if (!least || st->late[i].due_ns < least)
@@ -237,6 +284,9 @@ uint64_t sim_stores_next(const struct sim_stores *st)
 
 void sim_stores_settle(struct sim_stores *st)
 {
+	for (uint32_t i = 0; i < st->count; i++)
+		if (st->store[i]->way_count)
+			arrive(st->s, st->store[i]);
 	for (uint32_t i = 0; i < st->late_count;) {
 		struct sim_late l = st->late[i];
 
@@ -258,6 +308,10 @@ void sim_stores_kill(struct sim_stores *st, bool power)
 
 		if (t->unknown)
 			sim_situation(SIM_SAW_UNKNOWN_RESTART);
+		if (t->way_count)
+			sim_situation(SIM_SAW_KILL_STREAM);
+		if (power)
+			sim_store_lose(t);
 		t->unknown = false; /* the next engine reads the cursor when it opens the sink */
 		for (uint32_t k = 0; k < t->hidden_count; k++)
 			if (power && !t->hidden[k].durable)

@@ -42,6 +42,11 @@ struct sim_batch { /* one applied epoch */
 	struct weir_hash128 hash;
 };
 
+struct sim_request {
+	uint64_t epoch, prev, fence;
+	struct sim_bytes part;
+};
+
 struct sim_store {
 	char step[WEIR_NAME_MAX + 1];
 	uint32_t task, number;
@@ -61,14 +66,17 @@ struct sim_store {
 	uint64_t away_until_ns;
 	bool unknown; /* the last outcome is unknown, and the cursor has not been read since (I25) */
 	uint64_t asked_epoch; /* of that outcome */
+	/* streams: far away; requests are on their way to it, in order */
+	bool streams;
+	struct sim_way {
+		uint64_t due_ns;
+		struct sim_request r;
+	} * way;
+	uint32_t way_count;
+	size_t way_cap;
 	/* the engine's side, as the checker saw it */
 	uint64_t taken; /* rows the sink node was given, in the lineage that counts */
 	struct sim_marks frozen;
-};
-
-struct sim_request {
-	uint64_t epoch, prev, fence;
-	struct sim_bytes part;
 };
 
 struct sim_stores {
@@ -102,6 +110,9 @@ enum sim_answer sim_store_apply(struct sim *s, struct sim_store *t, const struct
 /* Keeps a copy: it takes effect later, whatever becomes of who sent it. */
 void sim_store_late(struct sim *s, struct sim_store *t, const struct sim_request *r,
 		    uint64_t in_ns);
+/* The same, behind all that is on its way to a store that streams; and everything on its way is lost. */
+void sim_store_send(struct sim_store *t, const struct sim_request *r, uint64_t due_ns);
+void sim_store_lose(struct sim_store *t);
 uint64_t sim_stores_next(const struct sim_stores *st); /* when something late is due; 0: nothing */
 void sim_stores_settle(struct sim_stores *st);
 /* The engine is gone; power: what was not durable is gone as well. */
