@@ -113,6 +113,15 @@ prog_main = $(word 2,$(subst :, ,$(1)))
 HAVE_PROGRAMS := $(foreach p,$(PROGRAMS),$(if $(wildcard $(call prog_main,$(p))),$(p)))
 BIN := $(foreach p,$(HAVE_PROGRAMS),$(B)/bin/$(call prog_name,$(p)))
 SIM_BIN := $(B)/bin/weir-sim
+# The DPDK back end of the gateway: a plug-in, built where pkg-config finds the library. DPDK itself goes into it when there are
+# archives (DPDK_LINK=shared: not), with these drivers; those that are not there are left out.
+WITH_DPDK ?= $(if $(filter pure planted,$(VARIANT)),0,$(shell $(PKG_CONFIG) --exists libdpdk 2>/dev/null && echo 1))
+DPDK_DRIVERS ?= bus_vdev bus_pci mempool_ring net_af_packet net_af_xdp net_tap net_memif net_virtio net_vhost \
+	net_e1000 net_igc net_ixgbe net_i40e net_iavf net_ice net_ena net_vmxnet3
+ifeq ($(WITH_DPDK),1)
+DPDK_SO := $(B)/lib/weir-dpdk.so
+DPDK_OBJ := $(patsubst %.c,$(B)/%.o,$(sort $(wildcard gateway/dpdk/*.c)))
+endif
 LIBWEIR := $(B)/libweir.so
 LIBWEIR_A := $(B)/libweir.a
 CRASH_SO := $(patsubst tests/crash/%.c,$(B)/tests/crash/%.so,$(wildcard tests/crash/*.c))
@@ -141,7 +150,7 @@ TESTLIB_SRC := $(filter-out tests/lib/iofault.c,$(sort $(wildcard tests/lib/*.c)
 .DEFAULT_GOAL := all
 .DELETE_ON_ERROR:
 
-all: programs $(LIBWEIR) $(LIBWEIR_A) $(OPERATORS)
+all: programs $(LIBWEIR) $(LIBWEIR_A) $(OPERATORS) $(DPDK_SO)
 programs: $(BIN) $(SIM_BIN)
 
 # ---- compile and link ----------------------------------------------------------------------
@@ -165,6 +174,28 @@ $(B)/bin/$(call prog_name,$(1)): $(B)/$(patsubst %.c,%.o,$(call prog_main,$(1)))
 	$$(Q)$$(CC) $$(ALL_LDFLAGS) -o $$@ $$^ $$(ALL_LIBS) $(if $(filter weir-gateway,$(call prog_name,$(1))),$$(GATEWAY_LIBS))
 endef
 $(foreach p,$(HAVE_PROGRAMS),$(eval $(call program_rule,$(p))))
+
+ifdef DPDK_SO
+# Only here DPDK's headers and words exist. The plug-in brings its own copy of what it uses of ours.
+$(DPDK_OBJ): PKG_CFLAGS = $(patsubst -I%,-isystem %,$(shell $(PKG_CONFIG) --cflags libdpdk))
+DPDK_DIR = $(shell $(PKG_CONFIG) --variable=libdir libdpdk)
+DPDK_LINK ?= $(if $(wildcard $(DPDK_DIR)/librte_eal.a),static,shared)
+DPDK_A = $(wildcard $(DPDK_DIR)/librte_*.a)
+DPDK_DRIVERS_A = $(filter $(patsubst %,$(DPDK_DIR)/librte_%.a,$(DPDK_DRIVERS)),$(DPDK_A))
+DPDK_SYSTEM = $(foreach l,numa xdp bpf elf z bsd crypto fdt,$(if $(filter /%,$(shell $(CC) -print-file-name=lib$(l).so)),-l$(l)))
+DPDK_LIBS_static = -Wl,--whole-archive $(DPDK_DRIVERS_A) -Wl,--no-whole-archive -Wl,--start-group \
+	$(DPDK_A) -Wl,--end-group -Wl,--as-needed $(DPDK_SYSTEM)
+DPDK_LIBS_shared = -Wl,--as-needed $(shell $(PKG_CONFIG) --libs libdpdk)
+# A sanitizer's names come from the program.
+DPDK_DEFS = $(if $(SAN),,-Wl$(comma)-z$(comma)defs)
+comma := ,
+$(DPDK_SO): $(DPDK_OBJ) $(B)/libgateway-edge.a $(B)/libhost.a $(B)/libshm.a $(B)/libbase.a
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) -shared $(SAN) -pthread $(DPDK_DEFS) -Wl,--exclude-libs,ALL $(LDFLAGS) -o $@ $^ \
+		$(DPDK_LIBS_$(DPDK_LINK)) -lm -ldl
+endif
+$(B)/gateway/edge/datagram_dpdk.o: OURS += -DWEIR_LIBDIR=\"$(LIBDIR)\"
 
 LIBWEIR_ARCHIVES := $(filter-out %/libengine-cli.a %/libgateway-edge.a %/libgateway-core.a %/liblab.a,$(LIBS_A))
 $(LIBWEIR): $(LIBWEIR_ARCHIVES) engine/weir.map
@@ -213,6 +244,15 @@ $(B)/tests/stress/%: $(B)/tests/stress/%.o $(TESTLIB) $(LIBS_A)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ -lcmocka $(ALL_LIBS) $(GATEWAY_LIBS)
 
+# Programs that test scripts of several processes start.
+MULTI_BIN := $(patsubst tests/%.c,$(B)/tests/%,$(sort $(wildcard tests/multi/*_tool.c)))
+$(B)/tests/multi/%: $(B)/tests/multi/%.o $(patsubst %,$(B)/lib%.a,$(below_gateway))
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(ALL_LIBS) $(GATEWAY_LIBS)
+check-multi: all $(MULTI_BIN)
+	@tests/lib/run.sh $(B) multi $(sort $(wildcard tests/multi/test_*.sh))
+.PHONY: check-multi
+
 # The model compiles production headers with its own atomics: no archive but base.
 $(B)/tests/model/%.o: OURS += -DWEIR_MODEL
 $(B)/tests/model/test_%: $(B)/tests/model/test_%.o $(B)/tests/model/model.o $(B)/libbase.a
@@ -252,7 +292,7 @@ check-sim: $(SIM_BIN)
 	@tests/lib/run.sh $(B) sim tests/sim/test_sim.sh
 .PHONY: sim sim-plants check-sim
 
-tests: all $(UNIT_BIN) $(STRESS_BIN) $(MODEL_BIN) $(REPLAY_BIN) $(B)/tests/iofault.so $(CRASH_SO)
+tests: all $(UNIT_BIN) $(STRESS_BIN) $(MODEL_BIN) $(REPLAY_BIN) $(MULTI_BIN) $(B)/tests/iofault.so $(CRASH_SO)
 
 # The parts run on what is there; `make test` sets the machine up first.
 check-unit: $(UNIT_BIN)
@@ -279,13 +319,13 @@ faults: crash-programs
 
 check: tests
 	@tests/lib/run.sh $(B) check $(UNIT_BIN) $(MODEL_BIN) $(REPLAY_BIN) $(STRESS_BIN) \
-		$(sort $(wildcard tests/e2e/test_*.sh)) tests/crash/test_crash.sh tests/sim/test_sim.sh
+		$(sort $(wildcard tests/e2e/test_*.sh tests/multi/test_*.sh)) tests/crash/test_crash.sh tests/sim/test_sim.sh
 
 # pytest with pytest-json-report over the same programs: build/pytest_results.json
 pytest-report: deps-test
 	@$(MAKE) --no-print-directory tests
 	@tests/lib/pytest.sh $(B) $(UNIT_BIN) $(MODEL_BIN) $(REPLAY_BIN) $(STRESS_BIN) \
-		$(sort $(wildcard tests/e2e/test_*.sh)) tests/crash/test_crash.sh tests/sim/test_sim.sh
+		$(sort $(wildcard tests/e2e/test_*.sh tests/multi/test_*.sh)) tests/crash/test_crash.sh tests/sim/test_sim.sh
 .PHONY: pytest-report
 
 test: deps-test
@@ -330,6 +370,9 @@ deps-test:
 	@tests/lib/deps.sh build test
 deps-bench:
 	@tests/lib/deps.sh build test bench
+deps-dpdk:
+	@tests/lib/deps.sh build test dpdk
+.PHONY: deps-dpdk
 
 run: deps
 	@$(MAKE) --no-print-directory all
@@ -344,6 +387,7 @@ install: all
 	$(INSTALL) -m 755 $(LIBWEIR) $(DESTDIR)$(LIBDIR)/libweir.so.$(VERSION)
 	ln -sf libweir.so.$(VERSION) $(DESTDIR)$(LIBDIR)/libweir.so.0
 	ln -sf libweir.so.0 $(DESTDIR)$(LIBDIR)/libweir.so
+	$(if $(DPDK_SO),$(INSTALL) -d $(DESTDIR)$(LIBDIR)/weir && $(INSTALL) -m 755 $(DPDK_SO) $(DESTDIR)$(LIBDIR)/weir)
 	$(INSTALL) -m 644 engine/weir.h $(DESTDIR)$(INCLUDEDIR)/weir
 	sed -e 's|@PREFIX@|$(PREFIX)|' -e 's|@LIBDIR@|$(LIBDIR)|' -e 's|@INCLUDEDIR@|$(INCLUDEDIR)|' \
 		-e 's|@VERSION@|$(VERSION)|' engine/weir.pc.in >$(DESTDIR)$(LIBDIR)/pkgconfig/weir.pc
@@ -355,6 +399,7 @@ install: all
 uninstall:
 	rm -f $(patsubst $(B)/bin/%,$(DESTDIR)$(BINDIR)/%,$(BIN) $(SIM_BIN))
 	rm -f $(DESTDIR)$(LIBDIR)/libweir.a $(DESTDIR)$(LIBDIR)/libweir.so*
+	rm -rf $(DESTDIR)$(LIBDIR)/weir
 	rm -f $(DESTDIR)$(LIBDIR)/pkgconfig/weir.pc
 	rm -f $(patsubst docs/man/%,$(DESTDIR)$(MANDIR)/man1/%,$(wildcard docs/man/*.1))
 	rm -f $(DESTDIR)$(UNITDIR)/weir-engine@.service

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "gateway/edge/datagram_plugin.h"
+#include "host/log.h"
 
 #ifndef WEIR_LIBDIR
 #define WEIR_LIBDIR "/usr/local/lib"
@@ -47,9 +48,15 @@ static bool find(char *ret, size_t cap)
 	return access(ret, R_OK) == 0;
 }
 
+static void warn(const char *line)
+{
+	weir_log(WEIR_LOG_WARN, "dpdk", "text", line, NULL);
+}
+
 int weir_dgram_dpdk_open(const struct weir_dgram_options *o, struct weir_dgram_io **ret,
 			 struct weir_err *err)
 {
+	static const struct weir_dpdk_program program = {.warn = warn, .panic = weir_panic};
 	const struct weir_dpdk_plugin *p;
 	weir_dpdk_plugin_fn get;
 	char file[PATH_MAX + 32];
@@ -70,5 +77,5 @@ int weir_dgram_dpdk_open(const struct weir_dgram_options *o, struct weir_dgram_i
 		return weir_err_set(err, WEIR_E_VERSION,
 				    "%s is of another build of weir: install both from one", file);
 	}
-	return p->open(o, ret, err);
+	return p->open(o, &program, ret, err);
 }

@@ -76,15 +76,15 @@ static bool on_link(const struct weir_ip_host *h, const struct weir_ip *to)
 	       (to->v6 && to->b[0] == 0xfe && to->b[1] >> 6 == 2);
 }
 
-bool weir_ip_host_route(struct weir_ip_host *h, const struct weir_ip *to, uint64_t now_ns,
-			struct weir_mac *ret, uint8_t *ask, uint32_t *ret_ask)
+int weir_ip_host_route(struct weir_ip_host *h, const struct weir_ip *to, uint64_t now_ns,
+		       struct weir_mac *ret, uint8_t *ask, uint32_t *ret_ask)
 {
 	const struct weir_ip *next = on_link(h, to) ? to : &h->router;
 	bool known, now;
 
 	*ret_ask = 0;
 	if (to->v6 != h->ip.v6 || !weir_ip_is_host(to) || weir_ip_same(to, &h->ip))
-		return false;
+		return -1;
 	known = weir_neigh_find(&h->neigh, next, now_ns, ret, &now);
 	if (now && next->v6)
 		*ret_ask = weir_ip_put_nd_ask(ask, &h->mac, &h->ip, known ? ret : NULL, next);

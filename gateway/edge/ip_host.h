@@ -36,9 +36,10 @@ enum weir_ip_took {
 enum weir_ip_took weir_ip_host_in(struct weir_ip_host *h, const uint8_t *p, size_t n,
 				  unsigned checked, uint64_t now_ns, struct weir_ip_frame *f,
 				  uint8_t *reply, size_t cap, uint32_t *ret_reply);
-/* true: *ret is where to send it. *ret_ask bytes of ask (WEIR_IP_SMALL) are a question to send first, 0: none. */
-bool weir_ip_host_route(struct weir_ip_host *h, const struct weir_ip *to, uint64_t now_ns,
-			struct weir_mac *ret, uint8_t *ask, uint32_t *ret_ask);
+/* 1: *ret is where to send it; 0: it was asked for, the answer will be HEARD; -1: nowhere. *ret_ask bytes of ask (WEIR_IP_SMALL) are
+ * a question to send first, 0: none. */
+int weir_ip_host_route(struct weir_ip_host *h, const struct weir_ip *to, uint64_t now_ns,
+		       struct weir_mac *ret, uint8_t *ask, uint32_t *ret_ask);
 /* Tells the link where we are: neighbours that knew another MAC for our address learn it. Gives its length. */
 uint32_t weir_ip_host_announce(const struct weir_ip_host *h, uint8_t *ret);
 

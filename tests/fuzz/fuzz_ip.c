@@ -75,7 +75,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	default:
 		weir_assert(bytes == 0);
 	}
-	if (weir_ip_host_route(&host, &f.from, NOW, &to, ask, &asked))
+	if (weir_ip_host_route(&host, &f.from, NOW, &to, ask, &asked) > 0)
 		weir_assert(!(to.b[0] & 1));
 	weir_assert(asked == 0 || weir_ip_parse(ask, asked, 0, &g) > WEIR_IP_OTHER);
 	free(exact);

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # Installs the Debian packages that are missing, as root or through sudo; otherwise prints the command.
-# usage: deps.sh build|test|bench|lint...   Touches the network only when something is missing.
+# usage: deps.sh build|test|bench|lint|dpdk...   Touches the network only when something is missing.
 set -eu
 
 build="gcc libc6-dev make pkg-config libhwloc-dev libjemalloc-dev libyaml-dev libpcre2-dev libxxhash-dev
@@ -9,6 +9,8 @@ build="gcc libc6-dev make pkg-config libhwloc-dev libjemalloc-dev libyaml-dev li
 	libngtcp2-dev libngtcp2-crypto-gnutls-dev libgnutls28-dev"
 test="libcmocka-dev python3 sqlite3 curl gzip zstd procps postgresql iproute2 ethtool"
 bench="g++ libdpdk-dev libck-dev libboost-dev libsimdjson-dev valgrind gnuplot-nox"
+# For the gateway's DPDK back end, built and tested where it is there: tests/lib/deps.sh dpdk, or make deps-dpdk
+dpdk="libdpdk-dev iputils-ping"
 # What lint and the sanitizers want; `make lint` and CI ask for it.
 lint="clang clang-format clang-tidy shellcheck mandoc gcovr git"
 
@@ -20,7 +22,8 @@ for set in "$@"; do
 	test) want="$want $test" tools=1 ;;
 	bench) want="$want $bench" ;;
 	lint) want="$want $lint" ;;
-	*) echo "deps.sh: build, test, bench or lint" >&2; exit 2 ;;
+	dpdk) want="$want $dpdk" ;;
+	*) echo "deps.sh: build, test, bench, lint or dpdk" >&2; exit 2 ;;
 	esac
 done
 
