@@ -23,7 +23,8 @@
 enum weir_lane_type {
 	/* sender -> receiver */
 	WEIR_LANE_HELLO =
-		1, /* who sends, what the records look like; session 0: asks for RESUME, else: answers it */
+		1, /* who sends, what the records look like; session 0: asks for RESUME, else: answers it;
+		    * chain: XXH3-64 of the body, seed 0 */
 	WEIR_LANE_DATA =
 		2, /* one batch of records: seq .. seq+count-1 of epoch; chain: before them */
 	WEIR_LANE_COMMIT =
@@ -31,8 +32,8 @@ enum weir_lane_type {
 	WEIR_LANE_TRIMMED = 4, /* answer to RESUME: everything below seq is gone */
 	/* receiver -> sender */
 	WEIR_LANE_RESUME =
-		5, /* opens a session: send from seq on; chain: at `count` records before seq (a batch's
-		    * start); epoch: bytes of staging the sender may fill */
+		5, /* opens a session: send from seq on. count 0: chain before seq; else seq is so many records into its
+		    * batch, chain: behind that batch. epoch: bytes of staging the sender may fill */
 	WEIR_LANE_RECEIVED =
 		6, /* below seq: applied, not durable; epoch: bytes of staging the sender may fill in this session */
 	WEIR_LANE_DURABLE = 7, /* below seq: durable here, the sender may forget it */

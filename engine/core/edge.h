@@ -13,8 +13,9 @@
  *  2 DATA may go out before the commit, within the staging credit of the session; COMMIT after it. The receiver applies nothing
  *    above the newest COMMIT. Batches of committed epochs need no credit.
  *    COMMIT may also come first: the batches below it are then applied as they come.
- *  3 The receiver takes the next batch only (what lies below is dropped); above: GAP, discard. A place inside of a batch is the
- *    batch's start and how many of its records are through: the sender sends the whole batch, its front is cut off.
+ *  3 The receiver takes the next batch only (what lies below is dropped); above: GAP, discard. A place inside of a batch is how
+ *    many of its records are through, and the chain behind it (those records were of this batch and no other): the sender sends
+ *    the whole batch, its front is cut off.
  *  4 A session begins with the receiver's RESUME; frames of another session are dropped. The sender compares chains: FORK stops
  *    the edge at both ends, keeping everything.
  *  5 RECEIVED drives the credit, DURABLE the cursor. The outbox is trimmed on DURABLE only (I10).
@@ -102,6 +103,11 @@ uint64_t weir_edge_chain(uint64_t chain, uint64_t seq, const void *batch, uint32
 
 struct weir_edge_out_options {
 	uint64_t edge, fence;
+	/* Everything that was committed before this start ends at `end`. Without that, a receiver that is ahead of a sender whose
+	 * state directory is too old is seen only when the sender's new records have come to the same number, and a confirmation
+	 * of what was never committed is not seen. */
+	bool knows_end;
+	uint64_t end;
 	struct weir_str hello; /* body of HELLO: weir_edge_hello_put() */
 	uint32_t frame_max;
 	const struct weir_lane_codecs *codecs;
@@ -166,7 +172,7 @@ struct weir_edge_in;
 struct weir_edge_in *weir_edge_in_new(const struct weir_edge_in_options *o);
 void weir_edge_in_free(struct weir_edge_in *i);
 
-/* The source's place: next record to be emitted, with the chain at the start of its batch, and the highest fence. */
+/* The source's place: next record to be emitted, with the chains around its batch, the highest fence, the newest session. */
 void weir_edge_in_put(const struct weir_edge_in *i, struct weir_out *o);
 int weir_edge_in_restore(struct weir_edge_in *i, struct weir_reader *in);
 /* Freeze of epoch n was taken; epoch n is durable here. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Receiving end of an edge: what it hears. edge_in_batch.c keeps batches, edge_in_say.c answers. */
+#include "base/checksum.h"
 #include "engine/core/edge_int.h"
 
 #define PLACE_VERSION 1u
@@ -42,8 +43,9 @@ void weir_edge_in_put(const struct weir_edge_in *i, struct weir_out *o)
 {
 	weir_out_u8(o, PLACE_VERSION);
 	weir_out_u64(o, i->next);
-	weir_out_u64(o, i->chain);
 	weir_out_u32(o, i->skip);
+	weir_out_u64(o, i->chain);
+	weir_out_u64(o, i->ready.first ? i->ready.first->chain_after : i->behind);
 	weir_out_u64(o, i->fence);
 	weir_out_u64(o, i->session_number);
 }
@@ -51,8 +53,9 @@ void weir_edge_in_put(const struct weir_edge_in *i, struct weir_out *o)
 int weir_edge_in_restore(struct weir_edge_in *i, struct weir_reader *in)
 {
 	uint8_t version = weir_read_u8(in);
-	uint64_t next = weir_read_u64(in), chain = weir_read_u64(in);
+	uint64_t next = weir_read_u64(in);
 	uint32_t skip = weir_read_u32(in);
+	uint64_t chain = weir_read_u64(in), behind = weir_read_u64(in);
 	uint64_t fence = weir_read_u64(in), session = weir_read_u64(in);
 
 	weir_assert(!i->info.lane_open && !i->ready.first);
@@ -60,6 +63,7 @@ int weir_edge_in_restore(struct weir_edge_in *i, struct weir_reader *in)
 		return WEIR_E_CORRUPT;
 	i->next = next;
 	i->chain = chain;
+	i->behind = behind;
 	i->skip = weir_planted(EDGE_RESTORE_NO_CHAIN_POS) ? 0 : skip;
 	i->durable = next;
 	/* I11 */
@@ -90,8 +94,8 @@ void weir_edge_in_durable(struct weir_edge_in *i, uint64_t epoch)
 {
 	uint32_t n = 0;
 
-	while (n < i->frozen_count && i->frozen[n].epoch <= epoch)
-		i->durable = WEIR_MAX(i->durable, i->frozen[n++].seq);
+	for (; n < i->frozen_count && i->frozen[n].epoch <= epoch; n++)
+		i->durable = WEIR_MAX(i->durable, i->frozen[n].seq);
 	if (!n)
 		return;
 	i->frozen_count -= n;
@@ -128,7 +132,7 @@ static void session_over(struct weir_edge_in *i)
 	weir__edge_in_drop_staged(i);
 	i->heard = i->early = i->broken = false;
 	i->say_gap = i->say_resume = false;
-	i->gap_timer.at_ns = 0;
+	i->gap_timer.at_ns = i->doubt_ns = 0;
 	i->hole = i->asked = 0;
 	i->told_received = i->told_durable = 0;
 	i->told_blocked[0] = 0;
@@ -168,6 +172,15 @@ static void session_broken(struct weir_edge_in *i, uint64_t now)
 	edge_timer_again(&i->resume_timer, now);
 }
 
+/* Somebody talks, and not in our session. When nobody talks in ours from now on, the two ends misunderstand each other. */
+static void foreign(struct weir_edge_in *i, uint64_t now)
+{
+	weir_probe("edge.in_old_session");
+	i->info.dropped++;
+	if (i->heard && i->doubt_ns == 0)
+		i->doubt_ns = now + EDGE_WAIT_FIRST;
+}
+
 static int hello(struct weir_edge_in *i, const struct weir_lane_head *h, uint64_t now)
 {
 	struct weir_str theirs = {(const char *)(h + 1), h->f.size - EDGE_HEAD};
@@ -175,6 +188,12 @@ static int hello(struct weir_edge_in *i, const struct weir_lane_head *h, uint64_
 	uint64_t session = edge_session(h);
 	char what[256];
 
+	/* Only bodies of batches have a checksum of their own in the frame. */
+	if (h->chain != weir_hash64_seed(theirs.p, theirs.n, 0)) {
+		weir_probe("edge.in_damaged_hello");
+		i->info.dropped++;
+		return 0;
+	}
 	if (h->fence < i->fence && !weir_planted(EDGE_FENCE_IGNORED)) {
 		weir_probe("edge.in_fenced");
 		i->say_fenced = true;
@@ -184,7 +203,7 @@ static int hello(struct weir_edge_in *i, const struct weir_lane_head *h, uint64_
 	}
 	if (session && (session != i->session_number || i->broken)) {
 		weir_probe("edge.in_old_hello");
-		i->info.dropped++;
+		foreign(i, now);
 		return 0;
 	}
 	if (!weir_str_eq(theirs, ours)) {
@@ -210,7 +229,7 @@ static int hello(struct weir_edge_in *i, const struct weir_lane_head *h, uint64_
 	i->say_gap |= i->early;
 	i->early = i->say_resume = false;
 	i->heard = true;
-	i->heard_ns = now;
+	i->doubt_ns = 0;
 	i->session_fence = h->fence;
 	return 0;
 }
@@ -317,17 +336,6 @@ static int commit(struct weir_edge_in *i, const struct weir_lane_head *h)
 
 /* ---- frames ---- */
 
-static void foreign(struct weir_edge_in *i, uint64_t now)
-{
-	weir_probe("edge.in_old_session");
-	i->info.dropped++;
-	/* Somebody talks, and not in our session: the two ends misunderstand each other. */
-	if (i->heard && now - i->heard_ns >= EDGE_WAIT_FIRST) {
-		weir_probe("edge.in_lost_session");
-		weir__edge_in_session(i, now);
-	}
-}
-
 static int in_session(struct weir_edge_in *i, const struct weir_lane_head *h, uint64_t now)
 {
 	bool stale = edge_session(h) != i->session_number;
@@ -354,7 +362,7 @@ static int in_session(struct weir_edge_in *i, const struct weir_lane_head *h, ui
 		session_broken(i, now);
 		return 0;
 	}
-	i->heard_ns = now;
+	i->doubt_ns = 0;
 	return h->f.flags == WEIR_LANE_DATA ? data(i, h, now) : commit(i, h);
 }
 

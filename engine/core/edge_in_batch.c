@@ -100,12 +100,13 @@ static int no_records(struct weir_edge_in *i, const struct weir_lane_head *h)
 static int accept(struct weir_edge_in *i, struct edge_batch *b)
 {
 	uint64_t end = b->seq + b->count;
-	bool committed = end <= i->commit.seq;
+	bool committed = end <= i->commit.seq, begun = i->front && !i->staged.first;
 
-	/* A commit is between batches, and knows what comes before it. */
+	/* A commit is between batches, and knows what comes before it. A batch of which records are through already must be the
+	 * same one. */
 	if (((!committed && b->seq < i->commit.seq) ||
 	     (end == i->commit.seq && b->chain_after != i->commit.chain) ||
-	     (!i->staged.first && i->front >= b->count)) &&
+	     (begun && (i->front >= b->count || b->chain_after != i->behind))) &&
 	    !weir_planted(EDGE_NO_CHAIN))
 		return weir__edge_in_fork(i, i->expect.seq, i->expect.chain);
 	append(&i->staged, b);

@@ -20,7 +20,7 @@ static bool say_place(struct weir_edge_in *i, const struct weir_lane_io *io,
 {
 	uint32_t front = i->staged.first ? 0 : i->front;
 	struct weir_lane_head h = {.seq = i->expect.seq + front,
-				   .chain = i->expect.chain,
+				   .chain = front ? i->behind : i->expect.chain,
 				   .count = front,
 				   .epoch = i->staging_max};
 
@@ -116,6 +116,10 @@ void weir_edge_in_step(struct weir_edge_in *i, const struct weir_lane_io *io,
 	say_bad_news(i, io);
 	if (i->fail.code)
 		return;
+	if (i->doubt_ns && mono_ns >= i->doubt_ns) {
+		weir_probe("edge.in_lost_session");
+		weir__edge_in_session(i, mono_ns);
+	}
 	if (!i->heard) {
 		say_resume(i, io, mono_ns);
 		return;
@@ -135,6 +139,8 @@ uint64_t weir_edge_in_deadline(const struct weir_edge_in *i)
 		return i->resume_timer.at_ns;
 	if (hole_open(i) && i->gap_timer.at_ns)
 		at = i->gap_timer.at_ns;
+	if (i->doubt_ns)
+		at = WEIR_MIN(at, i->doubt_ns);
 	if (i->told_received != i->next + 1)
 		at = WEIR_MIN(at, i->tell_ns + EDGE_TELL_NS);
 	return at == UINT64_MAX ? 0 : at;

@@ -62,7 +62,8 @@ struct edge_epoch {
 	uint64_t staged; /* credit that its batches hold in this session */
 };
 
-/* A place the receiver asked for: seq is count records behind the batch that begins at seq - count. */
+/* A place the receiver asked for: seq is count records into the batch that begins at seq - count. chain: behind that batch, or
+ * with count 0 before seq. */
 struct edge_asked {
 	uint64_t seq, chain;
 	uint32_t count;
@@ -90,6 +91,7 @@ struct weir_edge_out {
 	uint64_t floor; /* where the session began */
 	uint64_t next; /* start of the batch to send next */
 	uint64_t committed; /* COMMIT below this was sent since the receiver last asked */
+	bool knows_end;
 	uint64_t confirmable; /* the receiver can have nothing above applied */
 	uint64_t credit, staged;
 	bool again;
@@ -154,8 +156,9 @@ struct weir_edge_in {
 	struct weir_err fail;
 
 	/* the place: next record to be emitted, in which batch */
-	uint64_t next, chain;
+	uint64_t next, chain; /* chain: before that batch */
 	uint32_t skip; /* records of that batch before `next` */
+	uint64_t behind; /* chain behind that batch, when skip is not 0: those records were of it */
 	uint64_t fence; /* highest seen */
 
 	struct edge_list ready, staged;
@@ -171,7 +174,8 @@ struct weir_edge_in {
 	bool heard; /* its HELLO came */
 	bool early; /* frames of it came before */
 	uint64_t session_fence;
-	uint64_t heard_ns;
+	uint64_t
+		doubt_ns; /* others are heard: when nothing of this session is until then, a new one; 0: no doubt */
 	struct edge_timer resume_timer; /* while nothing was heard; or a new session at that time */
 	bool broken; /* the session is over, the next one begins with the timer */
 	uint64_t hole; /* batches up to here came and were not next */

@@ -22,6 +22,9 @@ struct weir_edge_out *weir_edge_out_new(const struct weir_edge_out_options *o, u
 	s->cursor = cursor;
 	s->base = base;
 	s->next = s->floor = s->sent = s->confirmable = base.seq;
+	s->knows_end = o->knows_end;
+	if (o->knows_end)
+		s->confirmable = WEIR_MAX(base.seq, o->end);
 	s->info.received = s->info.durable = base.seq;
 	return s;
 }
@@ -125,12 +128,12 @@ static int go_to(struct weir_edge_out *o, const struct weir_lane_head *h)
 		o->staged -= e->staged;
 		e->staged = 0;
 	}
-	if (!chain_known(o, start, &chain))
+	/* Otherwise it is seen when the epoch is offered that has the batch. */
+	if (h->count || !chain_known(o, start, &chain))
 		return 0;
 	if (chain != h->chain && !weir_planted(EDGE_NO_CHAIN))
 		return weir__edge_out_fork(o, start, chain);
-	if (h->count == 0)
-		o->unsure = false;
+	o->unsure = false;
 	weir__edge_out_trim(o);
 	return 0;
 }
@@ -193,6 +196,10 @@ static int resume(struct weir_edge_out *o, const struct weir_lane_head *h)
 		o->hello_timer.at_ns = 0;
 		return 0;
 	}
+	if (o->knows_end && h->seq > o->confirmable && !weir_planted(EDGE_NO_CHAIN)) {
+		weir_probe("edge.out_receiver_ahead");
+		return weir__edge_out_fork(o, o->confirmable, 0);
+	}
 	return session_begin(o, h);
 }
 
@@ -213,7 +220,7 @@ static int gap(struct weir_edge_out *o, const struct weir_lane_head *h)
 /* RECEIVED, DURABLE: the receiver cannot have applied what was never committed. */
 static int confirm(struct weir_edge_out *o, const struct weir_lane_head *h)
 {
-	if (h->seq > o->confirmable) {
+	if (o->knows_end && h->seq > o->confirmable) {
 		weir_probe("edge.out_broken_confirmation");
 		return weir_err_set(
 			&o->fail, WEIR_E_CORRUPT,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Sending end of an edge: parts become batches on the lane. */
+#include "base/checksum.h"
 #include "engine/core/edge_int.h"
 
 /* ---- answers ---- */
@@ -45,7 +46,8 @@ bool weir__edge_out_answers(struct weir_edge_out *o, const struct weir_lane_io *
 		edge_timer_again(&o->hello_timer, now);
 	}
 	if (o->say_hello) {
-		struct weir_lane_head h = {.f = {.time_ns = (int64_t)session}};
+		struct weir_lane_head h = {.f = {.time_ns = (int64_t)session},
+					   .chain = weir_hash64_seed(o->hello, o->hello_bytes, 0)};
 
 		o->say_hello = !weir__edge_out_say(o, io, WEIR_LANE_HELLO, &h,
 						   (struct weir_str){(const char *)o->hello,
@@ -122,7 +124,8 @@ static int compare(struct weir_edge_out *o, uint64_t epoch, struct weir_edge_wal
 	uint64_t chain = w.end.chain;
 	bool same = true;
 
-	if (o->next > w.end.seq)
+	/* Of the next part: its end, when it asks for the inside of a batch. */
+	if (o->next > w.end.seq || (o->next == w.end.seq && o->asked.count))
 		return 0;
 	if (o->next < w.end.seq) {
 		struct weir_edge_batch b;
@@ -131,14 +134,11 @@ static int compare(struct weir_edge_out *o, uint64_t epoch, struct weir_edge_wal
 			if (weir_edge_walk_next(&w, &b) <= 0)
 				return damaged(o, epoch, "a batch makes no sense");
 		} while (b.seq + b.count <= o->next);
-		chain = b.chain_before;
+		chain = o->asked.count ? b.chain_after : b.chain_before;
 		same = b.seq == o->next && o->asked.count < b.count;
 	}
 	if ((!same || chain != o->asked.chain) && !weir_planted(EDGE_NO_CHAIN))
 		return weir__edge_out_fork(o, o->next, chain);
-	/* Inside of the first batch of the next part: is it long enough? */
-	if (o->next == w.end.seq && o->asked.count)
-		return 0;
 	weir_probe("edge.out_same_chain");
 	o->unsure = false;
 	weir__edge_out_trim(o);
