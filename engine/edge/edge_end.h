@@ -20,6 +20,7 @@ struct weir_edge_view {
 	uint64_t records, raw_bytes; /* through the step in this run, as they are in memory */
 	uint64_t
 		unconfirmed_ns; /* sink: when the oldest unconfirmed epoch was handed over; 0: none */
+	uint64_t newest_seq; /* sink: number of the next record to be taken */
 	uint64_t bad; /* times the gateway wrote what is no frame */
 	struct weir_edge_out_info out; /* sink */
 	struct weir_edge_in_info in; /* source */

@@ -54,7 +54,7 @@ static void read_out(struct weir_engine *e, const struct engine_lane *l, struct 
 	x->gaps = v.out.gaps;
 	x->dropped = v.out.dropped;
 	x->broken = v.bad;
-	x->lag = v.out.next_seq > v.out.durable ? v.out.next_seq - v.out.durable : 0;
+	x->lag = v.newest_seq > v.out.durable ? v.newest_seq - v.out.durable : 0;
 	x->age_ns = v.unconfirmed_ns && v.unconfirmed_ns < now ? now - v.unconfirmed_ns : 0;
 	snprintf(x->blocked_by, sizeof(x->blocked_by), "%s", v.out.blocked_by);
 	snprintf(x->reason, sizeof(x->reason), "%s", v.out.lane_open ? "" : v.out.reason);

@@ -37,7 +37,7 @@ struct sink_edge {
 	uint8_t *batch;
 	uint32_t batch_cap;
 	bool ended; /* the end is written: a start after it brings the end once more */
-	_Atomic uint64_t records, raw_bytes;
+	_Atomic uint64_t records, raw_bytes, newest_seq;
 	/* set before the start */
 	uint64_t fence;
 	/* the edges' thread's */
@@ -89,6 +89,11 @@ static void add_control(struct weir_node *n, struct sink_edge *o)
 	add(o, &f);
 }
 
+static void note_newest(struct sink_edge *o)
+{
+	atomic_store_explicit(&o->newest_seq, o->w.pos.seq + o->w.count, memory_order_relaxed);
+}
+
 static int sink_edge_run(struct weir_node *n)
 {
 	struct sink_edge *o = n->op;
@@ -108,13 +113,14 @@ static int sink_edge_run(struct weir_node *n)
 		atomic_store_explicit(&o->records, n->rows_in, memory_order_relaxed);
 		atomic_fetch_add_explicit(&o->raw_bytes, bytes, memory_order_relaxed);
 	}
-	if (in->ctl.kind) {
+	if (in->ctl.kind)
 		add_control(n, o);
-		n->held = o->w.out.bytes + o->w.used;
-		weir_sink_control(n);
-		return 1;
-	}
 	n->held = o->w.out.bytes + o->w.used;
+	note_newest(o);
+	if (in->ctl.kind) {
+		weir_sink_control(n);
+		progress = 1;
+	}
 	return progress;
 }
 
@@ -258,6 +264,7 @@ static int sink_edge_resume(struct weir_node *n, uint64_t cursor, struct weir_re
 	struct weir_edge_walk w;
 
 	writer_ready(n, o);
+	note_newest(o);
 	/* Nothing is unconfirmed: it goes on where the last part ended. */
 	w.at = o->w.pos;
 	if (weir_reader_left(&first) && weir_edge_walk_begin(&w, first) < 0)
@@ -434,4 +441,5 @@ void weir_sink_edge_view(const struct weir_node *n, struct weir_edge_view *ret)
 	pthread_mutex_unlock(&o->lock);
 	ret->records = atomic_load_explicit(&o->records, memory_order_relaxed);
 	ret->raw_bytes = atomic_load_explicit(&o->raw_bytes, memory_order_relaxed);
+	ret->newest_seq = atomic_load_explicit(&o->newest_seq, memory_order_relaxed);
 }

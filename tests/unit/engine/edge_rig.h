@@ -138,21 +138,6 @@ static inline void rig_up(struct rig *r, uint32_t i)
 		fail_msg("%s: %s", rig_name[i], r->r[i].err.text);
 }
 
-/* now: as a crash would, as far as what lies on the disk goes. */
-static inline void rig_down(struct rig *r, uint32_t i, bool now)
-{
-	struct rig_region *x = &r->r[i];
-
-	if (!x->e)
-		return;
-	weir_engine_stop(x->e, now);
-	if (!now)
-		assert_int_equal(weir_engine_wait(x->e, 30 * WEIR_NS_PER_S, &x->err), 0);
-	weir_engine_close(x->e);
-	x->e = NULL;
-	weir_region_fini(&x->region);
-}
-
 /* The input has ended and all has been handed on. */
 static inline void rig_ended(struct rig *r, uint32_t i)
 {
@@ -330,9 +315,24 @@ static inline void rig_disconnect(struct rig *r)
 	}
 }
 
+/* now: as a crash would, as far as what lies on the disk goes. */
+static inline void rig_down(struct rig *r, uint32_t i, bool now)
+{
+	struct rig_region *x = &r->r[i];
+
+	rig_disconnect(r); /* it uses the engine's segment */
+	if (!x->e)
+		return;
+	weir_engine_stop(x->e, now);
+	if (!now)
+		assert_int_equal(weir_engine_wait(x->e, 30 * WEIR_NS_PER_S, &x->err), 0);
+	weir_engine_close(x->e);
+	x->e = NULL;
+	weir_region_fini(&x->region);
+}
+
 static inline void rig_fini(struct rig *r)
 {
-	rig_disconnect(r);
 	for (uint32_t i = 0; i < r->regions; i++)
 		rig_down(r, i, true);
 	rig_clear();
