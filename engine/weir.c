@@ -24,6 +24,7 @@ static const struct {
 	{"check", "weir-engine", "check pipeline files", false},
 	{"explain", "weir-engine", "show how a pipeline would run: tasks, cores, rings", false},
 	{"generate", "weir-engine", "write Nexmark events to a file", false},
+	{"certs", "weir-gateway", "make and show the certificates of a cluster's regions", false},
 	{"sim", "weir-sim", "run a pipeline under simulated crashes and faults", true},
 	{"lab", "weir-lab", "regions as network namespaces on this machine", true},
 	{"rings", "weir-rings", "inspect shared-memory rings, live or from a copy", true},

@@ -2,11 +2,8 @@
 /*
  * gateway/edge/cmd_certs.h - the verb `weir-gateway certs` (`weir certs` forwards to it): certificates of a cluster.
  *
- *   certs init CLUSTER_FILE [--dir D] [--days N] [--force]
- *   certs add REGION CLUSTER_FILE [--dir D] [--days N] [--force]
- *   certs show [CLUSTER_FILE] [--dir D]
- *
- * argv[0] is "certs". Prints to stdout, errors to stderr. Returns the exit code: 0, 1 failed, 2 wrong usage.
+ * argv[0] is "certs". Prints to stdout, errors to stderr. Returns the exit code: 0, 1 failed (show: something is wrong with a
+ * certificate), 2 wrong usage, 3 the cluster file is wrong.
  */
 #ifndef WEIR_GATEWAY_EDGE_CMD_CERTS_H
 #define WEIR_GATEWAY_EDGE_CMD_CERTS_H
