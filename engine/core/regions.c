@@ -9,7 +9,7 @@ bool weir_regions_used(const struct weir_pipeline *p)
 	for (uint32_t i = 0; i < p->step_count; i++) {
 		const struct weir_step *s = &p->step[i];
 
-		if (s->regions.count)
+		if (s->regions.count || weir__regions_texts_used(s))
 			return true;
 		for (uint32_t k = 0; k < s->input_count; k++)
 			if (s->input[k].remote)
@@ -46,6 +46,8 @@ static struct weir_pipeline *make(struct weir__regions *x)
 	*ret = *x->p;
 	if (!weir__regions_steps(x, &ret->step, &ret->step_count))
 		return NULL;
+	for (uint32_t i = 0; i < ret->step_count; i++)
+		weir__regions_texts(x, &ret->step[i]);
 	ret->cluster = weir_region_strdup(x->region, weir_str_c(env->cluster));
 	ret->region = weir_region_strdup(x->region, weir_str_c(here));
 	memcpy(ret->instance, instance, strlen(instance) + 1);

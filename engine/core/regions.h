@@ -37,7 +37,7 @@ struct weir_regions_env {
 int weir_regions_plan(const struct weir_pipeline *p, const struct weir_regions_env *env,
 		      struct weir_region *region, struct weir_pipeline **ret,
 		      struct weir_diags *diags);
-/* Does p need a cluster at all? */
+/* Does p need a cluster at all? Also when a path or an address has "{region}" in it. */
 bool weir_regions_used(const struct weir_pipeline *p);
 
 /* Edges of a planned pipeline, for `explain`, status and the gateway's lanes. */

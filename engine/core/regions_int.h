@@ -5,6 +5,7 @@
  *   regions.c        the plan as a whole; its edges
  *   regions_check.c  who runs where and reads from where, and what is wrong about it: the same for all regions
  *   regions_steps.c  the steps of one region
+ *   regions_text.c   what their paths and addresses say of it
  *
  * Sets of regions are words: bit i is region i of the cluster. Memory: the caller's region.
  */
@@ -53,6 +54,10 @@ const struct weir__keying *weir__regions_keying(const struct weir__regions *x, u
 
 /* regions_check.c. What is wrong is in diags; false: something is. */
 bool weir__regions_check(struct weir__regions *x);
+
+/* regions_text.c: "{region}" is the name of env->here. */
+bool weir__regions_texts_used(const struct weir_step *s);
+void weir__regions_texts(struct weir__regions *x, struct weir_step *s);
 
 /* regions_steps.c: the steps of env->here, or false with what is wrong in diags. */
 bool weir__regions_steps(struct weir__regions *x, struct weir_step **ret_step, uint32_t *ret_count);

@@ -214,6 +214,26 @@ static void test_regions_all_to_one(void **state)
 	assert_int_equal(p->step[2].parallelism, 1);
 }
 
+static void test_regions_names_in_texts(void **state)
+{
+	const struct weir_pipeline *p;
+
+	(void)state;
+	parse("pipeline: p\nsteps:\n"
+	      "  s: {source: {file: {path: \"in/{region}/{region}.csv\"}}, schema: {v: int64}}\n"
+	      "  t: {source: {tcp: {listen: \"{region}.example.org:1\", format: csv}}, schema: {v: int64}}\n"
+	      "  o: {from: s, sink: {file: {path: \"out/{region}\"}}}\n"
+	      "  q: {from: t, sink: blackhole}\n");
+	assert_true(weir_regions_used(parsed.p));
+	p = plan_of(1, REGIONS);
+	assert_false(weir_regions_used(p));
+	assert_non_null(strstr(p->step[0].source.path, "in/us/us.csv"));
+	assert_string_equal(p->step[1].source.listen, "us.example.org:1");
+	assert_non_null(strstr(p->step[2].sink.path, "out/us"));
+	/* The file's own texts stay. */
+	assert_non_null(strstr(parsed.p->step[2].sink.path, "out/{region}"));
+}
+
 static void test_regions_nothing_in_a_region(void **state)
 {
 	(void)state;
@@ -423,6 +443,7 @@ static void test_regions_without_edges_need_no_guarantee(void **state)
 static const struct CMUnitTest tests[] = {
 	cmocka_unit_test_teardown(test_regions_not_used, teardown),
 	cmocka_unit_test_teardown(test_regions_all_to_one, teardown),
+	cmocka_unit_test_teardown(test_regions_names_in_texts, teardown),
 	cmocka_unit_test_teardown(test_regions_nothing_in_a_region, teardown),
 	cmocka_unit_test_teardown(test_regions_everywhere_from_everywhere, teardown),
 	cmocka_unit_test_teardown(test_regions_some_and_unions, teardown),
