@@ -63,7 +63,9 @@ weir_inline bool weir_buggify(const char *name)
 	X(TIMER_LOST, "timers do not come back after a restart")                                   \
 	X(IO_ERROR_IGNORED, "a failed journal write is tried again and counted as written")        \
 	X(SUPER_ONE_COPY, "one valid copy of the superblock is believed")                          \
-	X(REPLAY_SKIPS, "the newest bundle is left out when state is read back")
+	X(REPLAY_SKIPS, "the newest bundle is left out when state is read back")                   \
+	X(STREAM_GOES_ON, "a sink that streams asks for all again, and gets the next epoch")       \
+	X(STREAM_UNKEPT, "the base moves past output that a sink that streams has not confirmed")
 
 /* Those in edges: tests/unit/engine/test_edge_pair.c must find each; a simulation of one region has no edge. */
 #define WEIR_EDGE_PLANT_LIST(X)                                                                    \

@@ -212,7 +212,8 @@ uint64_t weir__cell_sinks_need(const struct weir_cell *c)
 	uint64_t need = UINT64_MAX;
 
 	for (uint32_t i = 0; i < c->sink_count; i++)
-		if (c->own->sink[i].first)
+		if (c->own->sink[i].first &&
+		    !(weir_planted(STREAM_UNKEPT) && streams(&c->own->sink[i])))
 			need = WEIR_MIN(need, c->own->sink[i].first->epoch);
 	return need;
 }

@@ -313,7 +313,9 @@ static void again(struct weir_cell *c, struct cell_sink *s)
 			give_up(c, s, o);
 		st->load = s->first;
 	}
-	st->old = st->give = s->first;
+	st->old = s->first;
+	if (!weir_planted(STREAM_GOES_ON))
+		st->give = s->first;
 }
 
 static int moved(struct weir_cell *c, struct cell_sink *s, uint64_t cursor, struct weir_err *err)
