@@ -19,7 +19,7 @@ enum { EU, US };
 /* What eu makes, and us writes; eu writes it as well, so that both can be compared. */
 static const char copy_yaml[] =
 	"pipeline: shop\n"
-	"state: {epoch: 20ms}\n"
+	"state: {epoch: 20ms, base_size: 1MiB}\n"
 	"steps:\n"
 	"  events: {regions: [eu], parallelism: 1, source: {nexmark: {events: " EVENTS
 	", rate: 40000}}}\n"
@@ -231,7 +231,7 @@ static void test_edge_lane_ended_receiver_answers(void **state)
 /* The receiver's windows close by the sender's watermark, while the input goes on; also when nothing but a watermark comes. */
 static const char window_yaml[] =
 	"pipeline: shop\n"
-	"state: {epoch: 20ms}\n"
+	"state: {epoch: 20ms, base_size: 1MiB}\n"
 	"steps:\n"
 	"  events: {regions: [eu], parallelism: 1, source: {nexmark: {rate: 20000, "
 	"events_per_second: 20000}}, event_time: {lateness: 0s}}\n"
@@ -510,7 +510,7 @@ static void test_edge_lane_gateway_writes_nonsense(void **state)
 /* Two regions feed a third one, which has input of its own: an idle sender holds nobody's windows back. */
 static const char idle_yaml[] =
 	"pipeline: shop\n"
-	"state: {epoch: 20ms}\n"
+	"state: {epoch: 20ms, base_size: 1MiB}\n"
 	"steps:\n"
 	"  quiet: {regions: [eu], source: {tcp: {listen: \"127.0.0.1:0\", format: jsonl}}, "
 	"schema: {t: timestamp, k: int64}, event_time: {field: t, idle: 100ms}}\n"
