@@ -87,6 +87,7 @@ int weir_journal_fetch(struct weir_journal *j, uint64_t epoch, uint64_t from, vo
 		r = weir_jnl_cursor_next(j, c, b, &u, err);
 		if (r < 0) {
 			j->fetch.active = false;
+			weir_jnl_window_forget(j); /* whoever tries again reads again */
 			return r;
 		}
 		weir_assert(r == 1); /* the end of a bundle comes with all its bytes */
