@@ -284,6 +284,113 @@ static void test_unit_idle_from_the_start(void **state)
 	stop(f);
 }
 
+/* Turns of 16 batches, `batch_ns` each, for so long. Rows of it; *ret_most: of one turn. */
+static uint32_t run_for(struct fixture *f, uint64_t batch_ns, uint64_t ns, uint32_t *ret_most)
+{
+	uint64_t end = f->u.task.mono_ns + ns;
+	uint32_t from = f->c[1].rows;
+
+	*ret_most = 0;
+	while (f->u.task.mono_ns < end) {
+		uint32_t before = f->c[1].rows, n;
+
+		assert_true(weir_unit_turn(&f->u, 16) >= 0);
+		n = f->c[1].rows - before;
+		*ret_most = WEIR_MAX(*ret_most, n);
+		f->u.task.mono_ns += (n / WEIR_BATCH_ROWS + 1) * batch_ns;
+		if (!n && f->u.wait_until_ns > f->u.task.mono_ns)
+			f->u.task.mono_ns = f->u.wait_until_ns;
+	}
+	return f->c[1].rows - from;
+}
+
+static void test_unit_brakes_evenly(void **state)
+{
+	struct fixture *f = start(1);
+	uint32_t most, free, braked;
+
+	(void)state;
+	f->src.give = UINT32_MAX;
+	f->src.per_run = UINT32_MAX;
+	f->src.s.timed = false;
+	free = run_for(f, 50000, WEIR_NS_PER_S, &most);
+	assert_true(most > 4 * WEIR_BATCH_ROWS);
+	f->u.brake = 512;
+	assert_in_range(run_for(f, 50000, WEIR_NS_PER_S, &most), free * 0.9, free * 1.1);
+	f->u.brake = 768;
+	braked = run_for(f, 50000, WEIR_NS_PER_S, &most);
+	assert_int_equal(most, WEIR_BATCH_ROWS);
+	assert_in_range(braked, free * 0.2, free * 0.6);
+	f->u.brake = 1000;
+	assert_in_range(run_for(f, 50000, WEIR_NS_PER_S, &most), braked * 0.05, braked * 0.2);
+	f->u.brake = 1024;
+	assert_int_equal(run_for(f, 50000, WEIR_NS_PER_S, &most), 0);
+	f->u.brake = 0;
+	assert_in_range(run_for(f, 50000, WEIR_NS_PER_S, &most), free * 0.9, free * 1.1);
+	stop(f);
+}
+
+static void test_unit_brakes_a_rate(void **state)
+{
+	struct fixture *f = start(1);
+	uint32_t most;
+
+	(void)state;
+	f->src.give = UINT32_MAX;
+	f->src.per_run = UINT32_MAX;
+	f->src.s.timed = false;
+	f->src.s.rate = 1000;
+	assert_in_range(run_for(f, 10000, 10 * WEIR_NS_PER_S, &most), 9990, 10010);
+	f->u.brake = 896;
+	assert_in_range(run_for(f, 10000, 10 * WEIR_NS_PER_S, &most), 2490, 2510);
+	assert_true(most <= 3);
+	f->u.brake = 1024;
+	assert_int_equal(run_for(f, 10000, 10 * WEIR_NS_PER_S, &most), 0);
+	/* Nothing is made up for. */
+	f->u.brake = 0;
+	assert_in_range(run_for(f, 10000, 10 * WEIR_NS_PER_S, &most), 9990, 10010);
+	assert_true(most <= 6);
+	stop(f);
+}
+
+/* It does not work, and is not silent of its own will. */
+static void test_unit_under_the_brake_is_not_idle(void **state)
+{
+	struct fixture *f = start(1);
+
+	(void)state;
+	f->src.s.idle_ns = 1000;
+	f->src.give = 1;
+	weir_unit_turn(&f->u, 3);
+	assert_int_equal(f->c[1].controls, 1);
+	f->src.give = 1;
+	f->u.brake = 1024;
+	for (uint32_t i = 0; i < 20; i++) {
+		f->u.task.mono_ns += 10000000;
+		assert_int_equal(weir_unit_turn(&f->u, 4), 0);
+		assert_int_equal(f->u.wait_until_ns, f->u.task.mono_ns + WEIR_PACE_NS_MAX);
+	}
+	assert_int_equal(f->c[1].controls, 1);
+	assert_int_equal(f->c[1].rows, 1);
+	f->u.brake = 0;
+	f->u.task.mono_ns += WEIR_PACE_NS_MAX;
+	assert_true(weir_unit_turn(&f->u, 4) > 0);
+	assert_int_equal(f->c[1].rows, 2);
+	/* One that was idle before stays so. */
+	f->u.task.mono_ns += 1000;
+	assert_true(weir_unit_turn(&f->u, 1) > 0);
+	assert_true(f->src.s.idle);
+	f->u.brake = 1024;
+	f->u.task.mono_ns += 10000000;
+	assert_int_equal(weir_unit_turn(&f->u, 4), 0);
+	assert_true(f->src.s.idle);
+	/* The end goes through. */
+	f->u.stopping = true;
+	assert_true(weir_unit_turn(&f->u, 2) > 0);
+	assert_true(f->u.done);
+	stop(f);
+}
+
 static void test_unit_waits_as_the_source_says(void **state)
 {
 	struct fixture *f = start(1);
@@ -432,6 +539,9 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_unit_waits_as_the_source_says),
 	cmocka_unit_test(test_unit_keeps_the_rate),
 	cmocka_unit_test(test_unit_slow_rate_is_no_standstill),
+	cmocka_unit_test(test_unit_brakes_evenly),
+	cmocka_unit_test(test_unit_brakes_a_rate),
+	cmocka_unit_test(test_unit_under_the_brake_is_not_idle),
 	cmocka_unit_test(test_source_watermark_follows_the_times),
 	cmocka_unit_test(test_unit_with_rings_gives_space_back_only_when_nobody_holds_rows),
 };
