@@ -529,9 +529,10 @@ static inline struct world *world_new(uint32_t gateways, uint64_t seed)
 
 static inline void world_free(struct world *w)
 {
-	for (int i = 0; i < ENDS; i++) {
+	for (int i = 0; i < ENDS; i++)
 		if (w->end[i].q)
 			world_close(w, i);
+	for (int i = 0; i < ENDS; i++) {
 		letters_free(w->end[i].first);
 		letters_free(w->end[i].lent);
 	}
