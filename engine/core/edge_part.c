@@ -188,7 +188,6 @@ static int next_section(struct weir_edge_walk *w)
 		return WEIR_E_CORRUPT;
 	if (weir_reader_left(&w->in) == 0)
 		return 0;
-	/* walk_begin() has looked at it. */
 	if (!section_read(&w->in, &s))
 		return WEIR_E_CORRUPT;
 	section_enter(w, &s);
@@ -206,24 +205,21 @@ int weir_edge_walk_next(struct weir_edge_walk *w, struct weir_edge_batch *ret)
 		if (r <= 0)
 			return r;
 	}
-	p = w->left >= sizeof(h) ? weir_read(&w->in, sizeof(h)) : NULL;
-	if (!p)
+	if (w->left < sizeof(h))
 		return WEIR_E_CORRUPT;
-	memcpy(&h, p, sizeof(h));
-	w->left -= sizeof(h);
-	if (h.count == 0 || h.bytes % 8 || h.bytes > w->left ||
+	memcpy(&h, w->in.p, sizeof(h));
+	if (h.count == 0 || h.bytes % 8 || h.bytes > w->left - sizeof(h) ||
 	    h.bytes / sizeof(struct weir_frame) < h.count || w->stop.seq - w->at.seq < h.count)
 		return WEIR_E_CORRUPT;
-	p = weir_read(&w->in, h.bytes);
-	if (!p)
-		return WEIR_E_CORRUPT;
+	p = weir_read(&w->in, sizeof(h) + h.bytes);
+	weir_assert(p); /* section_read(): all of `left` is there */
 	*ret = (struct weir_edge_batch){.seq = w->at.seq,
 					.count = h.count,
 					.bytes = h.bytes,
 					.chain_before = w->at.chain,
 					.chain_after = h.chain,
-					.p = p};
-	w->left -= h.bytes;
+					.p = (const uint8_t *)p + sizeof(h)};
+	w->left -= sizeof(h) + h.bytes;
 	w->at = (struct weir_edge_pos){w->at.seq + h.count, h.chain};
 	return 1;
 }

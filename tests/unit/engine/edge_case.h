@@ -171,6 +171,21 @@ static inline struct weir_lane_head *edge_head(struct edge_wire_frame *f)
 	return (struct weir_lane_head *)(void *)f->data;
 }
 
+/* A frame with these fields, as the other end or the gateway gives it; the caller frees it. */
+static inline struct edge_wire_frame *
+edge_frame(enum weir_lane_type type, struct weir_lane_head fields, const void *body, size_t n)
+{
+	uint32_t stride = WEIR_ALIGN_UP(64 + (uint32_t)n, 8u);
+	struct edge_wire_frame *f = calloc(1, sizeof(*f) + stride);
+
+	f->n = stride;
+	*edge_head(f) = fields;
+	if (n)
+		memcpy(edge_head(f) + 1, body, n);
+	weir_lane_seal_body(edge_head(f), type, (uint32_t)n);
+	return f;
+}
+
 /* The next frame must be of this type; its head. Gone with it: the body. */
 static inline struct weir_lane_head edge_wire_expect(struct edge_wire *w, enum weir_lane_type type)
 {

@@ -185,6 +185,7 @@ static void test_part_parts_of_folded_epochs_are_one(void **state)
 	struct edge_bytes all = {.p = malloc(1 << 20)};
 	uint64_t id = 0, records;
 	struct weir_edge_walk walk;
+	struct weir_edge_batch b;
 
 	(void)state;
 	for (int part = 0; part < 5; part++) {
@@ -203,6 +204,13 @@ static void test_part_parts_of_folded_epochs_are_one(void **state)
 	assert_int_equal(weir_edge_writer_restore(&again, edge_reader(&all)), 0);
 	assert_true(again.pos.seq == 200 && again.pos.chain == w.pos.chain);
 	assert_true(again.part.seq == 200);
+	/* Bytes that change under the walk. */
+	assert_int_equal(weir_edge_walk_begin(&walk, edge_reader(&all)), 0);
+	all.p[all.n / 5] ^= 1;
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(weir_edge_walk_next(&walk, &b), 1);
+	assert_int_equal(weir_edge_walk_next(&walk, &b), WEIR_E_CORRUPT);
+	all.p[all.n / 5] ^= 1;
 	/* A part that does not go on where the one before ended. */
 	memmove(all.p + all.n, all.p, all.n);
 	all.n *= 2;
@@ -289,6 +297,12 @@ static void test_part_heads_that_make_no_sense(void **state)
 	BAD(52, uint32_t, 1);
 	BAD(56, uint64_t, 0); /* chain behind the batch, and so of the end */
 #undef BAD
+	/* Bytes behind the last batch that are no head. */
+	memcpy(q.p, p.p, p.n);
+	memset(q.p + p.n, 0, 8);
+	memcpy(q.p + 8, &(uint64_t){p.n - 48 + 8}, 8);
+	q.n = p.n + 8;
+	assert_int_equal(walk_result(&q), WEIR_E_CORRUPT);
 	free(p.p);
 	free(q.p);
 }
