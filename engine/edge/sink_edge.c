@@ -11,6 +11,7 @@
  */
 #include "base/assert.h"
 #include "engine/core/freeze.h"
+#include "engine/core/unit.h"
 #include "engine/edge/edge_end.h"
 #include "engine/edge/lane_pack.h"
 #include "engine/edge/sink.h"
@@ -36,6 +37,8 @@ struct sink_edge {
 	struct weir_edge_writer w;
 	uint8_t *batch;
 	uint32_t batch_cap;
+	int64_t watermark; /* to be written yet; WEIR_TIME_MIN: none */
+	uint32_t rows_since; /* the last one that was */
 	bool ended; /* the end is written: a start after it brings the end once more */
 	_Atomic uint64_t records, raw_bytes, newest_seq;
 	/* set before the start */
@@ -65,6 +68,19 @@ static void add(struct sink_edge *o, const struct weir_frame *f)
 	weir_edge_writer_add(&o->w, f);
 }
 
+/* Nothing of an epoch is applied before its end: of many watermarks the newest will do, and some on the way in a long one. */
+static void add_watermark(struct sink_edge *o)
+{
+	struct weir_frame f = {.size = sizeof(f), .kind = WEIR_FRAME_WATERMARK};
+
+	if (o->watermark == WEIR_TIME_MIN)
+		return;
+	f.time_ns = o->watermark;
+	add(o, &f);
+	o->watermark = WEIR_TIME_MIN;
+	o->rows_since = 0;
+}
+
 static void add_control(struct weir_node *n, struct sink_edge *o)
 {
 	struct weir_frame f = {.size = sizeof(f), .kind = n->in.ctl.kind};
@@ -73,15 +89,22 @@ static void add_control(struct weir_node *n, struct sink_edge *o)
 	case WEIR_FRAME_WATERMARK:
 		if (n->in.ctl.value <= n->watermark)
 			return;
-		f.time_ns = n->in.ctl.value;
-		break;
+		o->watermark = n->in.ctl.value;
+		if (o->rows_since >= WEIR_WATERMARK_ROWS)
+			add_watermark(o);
+		return;
+	case WEIR_FRAME_BARRIER:
+		add_watermark(o);
+		return;
 	case WEIR_FRAME_IDLE:
+		add_watermark(o);
 		break;
 	case WEIR_FRAME_EOS:
 		/* With epochs nothing ends because the pipeline stops: this is the end of the input. */
 		if (o->ended)
 			return;
 		o->ended = true;
+		add_watermark(o);
 		break;
 	default:
 		return;
@@ -110,6 +133,7 @@ static int sink_edge_run(struct weir_node *n)
 			add(o, in->row[in->pos]);
 		}
 		n->rows_in += rows;
+		o->rows_since += rows;
 		atomic_store_explicit(&o->records, n->rows_in, memory_order_relaxed);
 		atomic_fetch_add_explicit(&o->raw_bytes, bytes, memory_order_relaxed);
 	}
@@ -367,9 +391,8 @@ static int sink_edge_apply(struct weir_node *n, const struct weir_sink_epoch *e,
 		done(o);
 		return WEIR_SINK_AGAIN;
 	}
+	note_handed(o, e->epoch, now); /* also when there is no way just now */
 	r = weir_edge_out_offer(o->out, e->epoch, e->prev, e->part, true, &o->lane->io, now, err);
-	if (r == 0)
-		note_handed(o, e->epoch, now);
 	done(o);
 	if (r < 0)
 		return weir_err_prefix(err, "step `%s`", n->step_name);
@@ -422,6 +445,7 @@ int weir_sink_edge_open(struct weir_node *n, const struct weir_conn_env *env)
 	o->schema = env->in;
 	o->lane = env->lane;
 	o->cluster = env->cluster;
+	o->watermark = WEIR_TIME_MIN;
 	if (env->dry)
 		return 0;
 	weir_assert(env->lane);
