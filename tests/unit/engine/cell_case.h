@@ -8,6 +8,9 @@
  *   out      a sink with a cursor, prepare, finish and a position that it reads back
  *   pipe     a sink without a cursor of its own
  *
+ * With c->streams the sinks of its bits stream instead: what they apply is on its way until case_arrive(), or until their
+ * cursor is asked for when the store is `near`.
+ *
  * Use:    case_new(); case_up() is a start, case_down() a kill. case_feed() makes rows, case_tick() lets tasks report, the
  *         cell step, the disk work and sinks run, and 10 ms pass. Each of them can be held back.
  * Checks: the tasks' state at each barrier is remembered; after a start it must be that of the newest durable epoch. A
@@ -48,6 +51,22 @@ struct store {
 	uint64_t open_cursor; /* 0: as it is */
 	uint64_t prepared;
 	bool got[EPOCHS];
+	/* streams */
+	struct { /* on its way */
+		uint64_t epoch;
+		uint8_t *part;
+		size_t n;
+	} way[EPOCHS];
+	uint32_t way_count;
+	bool near;
+	uint64_t given, told; /* newest given; as the cell was told */
+	bool afresh; /* from `told` on */
+	uint64_t say; /* the cursor it tells; 0: its own */
+	uint32_t applied; /* times it was given an epoch */
+	struct weir_sink_flow flow;
+	uint64_t resumed;
+	size_t resumed_bytes;
+	int resume_result;
 };
 
 /* A task at its barriers. */
@@ -87,6 +106,8 @@ struct ccase {
 	uint32_t keys_tasks;
 	const char *out_sign;
 	bool pipe_unsigned;
+	uint32_t streams; /* 1: out, 2: pipe */
+	bool brief;
 	/* one life */
 	struct weir_region region;
 	struct weir_pipeline p;
@@ -316,6 +337,152 @@ static const struct weir_sink_ops out_ops = {.best = WEIR_GUARANTEE_EXACTLY_ONCE
 static const struct weir_sink_ops pipe_ops = {
 	.best = WEIR_GUARANTEE_AT_LEAST_ONCE, .apply = played_apply, .cursor = played_cursor};
 
+/* ---- sinks that stream ---- */
+
+static inline void case_lose(struct store *s)
+{
+	for (uint32_t i = 0; i < s->way_count; i++)
+		free(s->way[i].part);
+	s->way_count = 0;
+}
+
+/* The first n of those on their way. */
+static inline void case_arrive(struct store *s, uint32_t n)
+{
+	n = WEIR_MIN(n, s->way_count);
+	for (uint32_t i = 0; i < n; i++) {
+		struct weir_sink_epoch e = {.epoch = s->way[i].epoch,
+					    .part = weir_reader_of(s->way[i].part, s->way[i].n)};
+
+		if (e.epoch > s->cursor)
+			store_take(s, &e);
+		free(s->way[i].part);
+	}
+	s->way_count -= n;
+	memmove(s->way, s->way + n, s->way_count * sizeof(s->way[0]));
+}
+
+static int stream_answer(struct store *s, enum weir_job_kind kind, struct weir_err *err)
+{
+	int r = played_answer(s, kind, err);
+
+	if (r == WEIR_SINK_AGAIN) {
+		case_lose(s);
+		s->afresh = true;
+	}
+	return r;
+}
+
+static int stream_resume(struct weir_node *n, uint64_t cursor, struct weir_reader first,
+			 struct weir_err *err)
+{
+	struct store *s = store_of(n);
+
+	assert_true(cursor <= s->cursor);
+	s->given = s->told = s->resumed = cursor;
+	s->resumed_bytes = weir_reader_left(&first);
+	if (s->resume_result < 0)
+		return weir_err_set(err, s->resume_result, "played lane");
+	return 0;
+}
+
+static int stream_prepare(struct weir_node *n, const struct weir_sink_epoch *e,
+			  struct weir_err *err)
+{
+	struct store *s = store_of(n);
+
+	assert_true(weir_reader_left(&e->part) > 0);
+	s->prepared = e->epoch;
+	return stream_answer(s, WEIR_JOB_PREPARE, err);
+}
+
+static int stream_apply(struct weir_node *n, const struct weir_sink_epoch *e, struct weir_err *err)
+{
+	struct played *p = n->op;
+	struct store *s = store_of(n);
+	int r = stream_answer(s, WEIR_JOB_APPLY, err);
+
+	assert_true(e->epoch <= weir_journal_durable(p->c->cell.journal)); /* I7 */
+	if (r)
+		return r;
+	assert_int_equal(e->prev, s->afresh ? s->told : WEIR_MAX(s->given, s->told));
+	assert_true(s->way_count < EPOCHS);
+	s->way[s->way_count].epoch = s->given = e->epoch;
+	s->way[s->way_count].n = weir_reader_left(&e->part);
+	s->way[s->way_count].part = malloc(weir_reader_left(&e->part));
+	memcpy(s->way[s->way_count++].part, e->part.p, weir_reader_left(&e->part));
+	s->afresh = false;
+	s->applied++;
+	return 0;
+}
+
+static int stream_cursor(struct weir_node *n, uint64_t *ret_cursor, struct weir_err *err)
+{
+	struct store *s = store_of(n);
+	int r = stream_answer(s, WEIR_JOB_CURSOR, err);
+
+	if (r)
+		return r;
+	if (s->near)
+		case_arrive(s, EPOCHS);
+	s->told = s->cursor;
+	*ret_cursor = s->say ? s->say : s->told;
+	return 0;
+}
+
+static void stream_flow(struct weir_node *n, struct weir_sink_flow *ret)
+{
+	*ret = store_of(n)->flow;
+}
+
+/* The rows at its end, and one that is not there. */
+static void stream_brief(const struct weir_node *n, struct weir_reader part, struct weir_out *o)
+{
+	uint64_t said = 0;
+
+	(void)n;
+	while (weir_reader_left(&part)) {
+		said = weir_read_u64(&part);
+		weir_read_text(&part);
+	}
+	assert_false(part.bad);
+	weir_out_u64(o, said);
+	weir_out_text(o, WEIR_STR("-"));
+}
+
+static const struct weir_sink_ops stream_out_ops = {.streams = true,
+						    .best = WEIR_GUARANTEE_EXACTLY_ONCE,
+						    .open = played_open,
+						    .prepare = stream_prepare,
+						    .apply = stream_apply,
+						    .cursor = stream_cursor,
+						    .finish = played_finish,
+						    .resume = stream_resume,
+						    .flow = stream_flow};
+static const struct weir_sink_ops stream_brief_ops = {.streams = true,
+						      .best = WEIR_GUARANTEE_EXACTLY_ONCE,
+						      .open = played_open,
+						      .prepare = stream_prepare,
+						      .apply = stream_apply,
+						      .cursor = stream_cursor,
+						      .finish = played_finish,
+						      .resume = stream_resume,
+						      .flow = stream_flow,
+						      .brief = stream_brief};
+static const struct weir_sink_ops stream_pipe_ops = {.streams = true,
+						     .best = WEIR_GUARANTEE_EXACTLY_ONCE,
+						     .apply = stream_apply,
+						     .cursor = stream_cursor};
+
+static inline const struct weir_sink_ops *case_sink_ops(const struct ccase *c, uint32_t step)
+{
+	if (step == OUT)
+		return !(c->streams & 1) ? &out_ops
+		       : c->brief	 ? &stream_brief_ops
+					 : &stream_out_ops;
+	return step != PIPE ? NULL : c->streams & 2 ? &stream_pipe_ops : &pipe_ops;
+}
+
 /* ---- a life ---- */
 
 static inline struct ccase *case_new(void)
@@ -330,6 +497,8 @@ static inline struct ccase *case_new(void)
 	c->keys_tasks = 1;
 	c->out_sign = "out";
 	c->opt.space_min = 1;
+	for (uint32_t i = 0; i < 2; i++)
+		c->store[i].flow = (struct weir_sink_flow){true, 10000, 100000};
 	c->now.mono_ns = 1000 * MS;
 	return c;
 }
@@ -357,6 +526,13 @@ static inline void case_pipeline(struct ccase *c)
 		c->step_chain[i] = i == TAIL ? KEYS : i;
 		c->step_parallelism[i] = c->step_chain[i] == KEYS ? c->keys_tasks : 1;
 	}
+	/* Two ways from the source to `out`. */
+	c->step[KEYS].input_count = c->step[TAIL].input_count = 1;
+	c->step[KEYS].input[0].step = SRC;
+	c->step[TAIL].input[0].step = KEYS;
+	c->step[OUT].input_count = 2;
+	c->step[OUT].input[0].step = TAIL;
+	c->step[OUT].input[1].step = SRC;
 	for (uint32_t i = 0; i < TAIL; i++) {
 		c->chain[i] = (struct weir_chain){.step_count = i == KEYS ? 2 : 1,
 						  .step = &index[i > KEYS ? i + 1 : i],
@@ -410,9 +586,7 @@ static inline void case_classes(struct ccase *c)
 		c->cls[i] = (struct weir_op_class){.name = "played",
 						   .state = &c->ops[i],
 						   .source = i == SRC,
-						   .sink = i == OUT    ? &out_ops
-							   : i == PIPE ? &pipe_ops
-								       : NULL};
+						   .sink = case_sink_ops(c, i)};
 	}
 }
 
@@ -495,6 +669,13 @@ static inline void case_up(struct ccase *c)
 		fprintf(stderr, "open: %s\n", c->err.text);
 	assert_int_equal(r, 0);
 	case_forget(c, c->cell.durable);
+	for (uint32_t i = 0; i < 2; i++) {
+		struct weir_cell_sink_info info;
+
+		weir_cell_sink_info(&c->cell, i, &info);
+		c->store[i].given = c->store[i].told = info.cursor;
+		c->store[i].afresh = false;
+	}
 	for (uint32_t t = 0; t < c->tasks.task_count; t++) {
 		struct played *p = &c->played[t];
 
@@ -514,6 +695,8 @@ static inline void case_down(struct ccase *c)
 		weir_out_fini(&c->played[t].rows);
 	weir_region_fini(&c->region);
 	memdisk_cut(&c->d);
+	for (uint32_t i = 0; i < 2; i++)
+		case_lose(&c->store[i]);
 	c->is_up = false;
 }
 
