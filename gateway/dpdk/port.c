@@ -94,6 +94,17 @@ static int choose_queues(struct weir_dpdk_io *d, const struct weir_dpdk_device *
 	return 0;
 }
 
+static bool is_xdp(const struct weir_dpdk_io *d)
+{
+	return !strcmp(d->info.driver_name, "net_af_xdp");
+}
+
+/* One is used; the XDP driver wants them in pairs. */
+static uint16_t out_queues(const struct weir_dpdk_io *d)
+{
+	return is_xdp(d) ? d->queues : 1;
+}
+
 static int configure(struct weir_dpdk_io *d, bool interrupts)
 {
 	struct rte_eth_conf c = {0};
@@ -112,7 +123,7 @@ static int configure(struct weir_dpdk_io *d, bool interrupts)
 	d->offload =
 		(c.txmode.offloads & RTE_ETH_TX_OFFLOAD_IPV4_CKSUM ? WEIR_IP_HEAD_OFFLOAD : 0) |
 		(c.txmode.offloads & RTE_ETH_TX_OFFLOAD_UDP_CKSUM ? WEIR_IP_UDP_OFFLOAD : 0);
-	return rte_eth_dev_configure(d->port, d->queues, 1, &c);
+	return rte_eth_dev_configure(d->port, d->queues, out_queues(d), &c);
 }
 
 static int make_pool(struct weir_dpdk_io *d, struct weir_err *err)
@@ -120,8 +131,16 @@ static int make_pool(struct weir_dpdk_io *d, struct weir_err *err)
 	uint64_t bytes;
 	uint32_t n = weir_dpdk_buffers(d->queues, d->mtu, &bytes);
 	uint32_t room = RTE_PKTMBUF_HEADROOM + WEIR_MAX(d->mtu + WEIR_ETH_HEAD + 8, 2048u);
+	struct rte_pktmbuf_pool_private private = {.mbuf_data_room_size = (uint16_t)room};
+	/*
+	 * The XDP driver gives the kernel as many bytes as the buffers have together. With gaps between them (no buffer goes
+	 * over the end of a page unless this flag is set) the last ones lie beyond, and what is sent in them is lost.
+	 */
+	unsigned flags = is_xdp(d) ? RTE_MEMPOOL_F_NO_IOVA_CONTIG : 0;
 
-	d->pool = rte_pktmbuf_pool_create("weir", n, CACHE, 0, (uint16_t)room, SOCKET_ID_ANY);
+	d->pool = rte_mempool_create("weir", n, (unsigned)sizeof(struct rte_mbuf) + room, CACHE,
+				     sizeof(private), rte_pktmbuf_pool_init, &private,
+				     rte_pktmbuf_init, NULL, SOCKET_ID_ANY, flags);
 	if (d->pool)
 		return 0;
 	return weir_err_set(err, -ENOMEM,
@@ -141,8 +160,12 @@ static int set_up_queues(struct weir_dpdk_io *d, struct weir_err *err)
 		if (r < 0)
 			return fail(err, r, d, "cannot set up a queue to receive");
 	}
-	r = rte_eth_tx_queue_setup(d->port, 0, out, (unsigned)node, NULL);
-	return r < 0 ? fail(err, r, d, "cannot set up the queue to send") : 0;
+	for (uint16_t q = 0; q < out_queues(d); q++) {
+		r = rte_eth_tx_queue_setup(d->port, q, out, (unsigned)node, NULL);
+		if (r < 0)
+			return fail(err, r, d, "cannot set up the queue to send");
+	}
+	return 0;
 }
 
 int weir_dpdk_port_start(struct weir_dpdk_io *d, const struct weir_dpdk_device *dev,
