@@ -80,7 +80,7 @@ static int ask(int fd, int *ret_fd, struct weir_err *err)
 
 static int segment_of(const char *instance, struct weir_segment *ret, struct weir_err *err)
 {
-	struct timeval patience = {.tv_sec = 1};
+	struct timeval patience = {.tv_usec = 200000}; /* links wait meanwhile */
 	struct sockaddr_un un = {.sun_family = AF_UNIX};
 	int r = weir_run_socket(instance, un.sun_path, sizeof(un.sun_path), err), fd, seg = -1;
 

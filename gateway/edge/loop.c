@@ -258,7 +258,7 @@ static void engine_find(struct weir_loop *l, uint64_t now)
 			weir_log(WEIR_LOG_WARN, "waiting for the engine", "pipeline", l->instance,
 				 "why", err.text, NULL);
 		l->missing_said = true;
-		snprintf(l->missing, sizeof(l->missing), "%s", err.text);
+		snprintf(l->missing, sizeof(l->missing), "%.199s", err.text);
 		return;
 	}
 	snprintf(pid, sizeof(pid), "%u", weir_attach_pid(l->attach));

@@ -4,7 +4,7 @@
 cat <<TEXT
 weir $1 (variant $2, compiler $3)
 
-  make run            set up, build, run the example pipeline and show its result
+  make run            set up, build, five regions on this machine, one cut off and healed, an audit
   make test           set up, build, run all tests (unit, model, stress, fuzz replay, end to end)
   make all            programs, libweir, example operators into build/$2/
   make check          the tests without the set-up; parts: check-unit check-stress check-model
