@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/random.h>
+#include <unistd.h>
 
 #include "base/prng.h"
 #include "gateway/edge/attach.h"
@@ -16,6 +17,7 @@
 
 #define LOOK_NS (25 * (uint64_t)WEIR_NS_PER_MS) /* for the engine's death, free lanes; counters */
 #define RETRY_NS (100 * (uint64_t)WEIR_NS_PER_MS) /* for an engine that is not there */
+#define BIND_NS (3 * (uint64_t)WEIR_NS_PER_S)
 #define ROUNDS 64u /* without a look at the clock's other duties */
 
 struct weir_loop {
@@ -127,7 +129,13 @@ static int open_io(struct weir_loop *l, struct weir_err *err)
 				       .device = g->device,
 				       .wait = g->wait};
 
-	return weir_dgram_open(&o, &l->io, err);
+	/* A gateway that was killed a moment ago may still have the port: its ring is taken down behind its end. */
+	for (uint64_t until = weir_mono_ns() + BIND_NS;; usleep(20000)) {
+		int r = weir_dgram_open(&o, &l->io, err);
+
+		if (r != -EADDRINUSE || weir_mono_ns() > until)
+			return r;
+	}
 }
 
 static int open_quic(struct weir_loop *l, struct weir_err *err)
