@@ -72,7 +72,7 @@ struct w_node {
 	uint32_t ups, downs, refused, lane_opens, lane_closes, dials;
 	uint64_t dial_ns[64];
 	enum weir_gate_health noted[8];
-	uint64_t noted_ns[8];
+	uint64_t noted_ns[8], down_ns; /* of the last link that was up */
 	char text[128]; /* of the last note */
 };
 
@@ -416,6 +416,8 @@ w_static void w_note(void *ctx, const struct weir_gate_note *k)
 		return;
 	case WEIR_GATE_NOTE_LINK_DOWN:
 		n->downs += k->was_up;
+		if (k->was_up)
+			n->down_ns = w.now;
 		return;
 	case WEIR_GATE_NOTE_HEALTH:
 		for (uint32_t i = 0; i < w.regions; i++)
@@ -499,7 +501,7 @@ w_static void w_begin(uint32_t regions, const uint32_t *count, uint64_t delay, u
 {
 	static const char *const name[] = {"eu", "us", "ap", "sa"};
 
-	memset(&w.now, 0, offsetof(struct w_world, engine));
+	memset(&w, 0, offsetof(struct w_world, engine));
 	w.conns = w.streams = 0;
 	w.control_fails = w.resent = w.frames = 0;
 	w.chunk = 1200;
@@ -759,8 +761,9 @@ w_static void w_cut_regions(uint32_t a, uint32_t b, bool cut)
 {
 	for (uint32_t i = 0; i < w.nodes; i++)
 		for (uint32_t j = 0; j < w.nodes; j++)
-			if (w.node[i].region == a && w.node[j].region == b)
-				w.cut[i][j] = w.cut[j][i] = cut;
+			if ((w.node[i].region == a && w.node[j].region == b) ||
+			    (w.node[i].region == b && w.node[j].region == a))
+				w.cut[i][j] = cut;
 }
 
 w_static struct weir_gate_region_info w_info(uint32_t node, uint32_t region)

@@ -64,9 +64,13 @@ static void test_health_in_time(void **state)
 	w_run(600 * W_MS);
 	assert_int_equal(w_info(0, 1).health, WEIR_GATE_SUSPECT);
 	assert_in_range(w.node[0].noted_ns[1] - cut, 740 * W_MS, 1020 * W_MS);
+	/* In time, not at the next heartbeat. */
+	assert_in_range(w.node[0].noted_ns[1] - w_info(0, 1).heard_ns, W_S, W_S + 5 * W_MS);
 	assert_int_equal(w_info(0, 1).links, 1);
 	w_run(2 * W_S);
 	assert_int_equal(w_info(0, 1).health, WEIR_GATE_DEAD);
+	assert_in_range(w.node[0].noted_ns[1] - w_info(0, 1).heard_ns, 3 * W_S, 3 * W_S + 5 * W_MS);
+	assert_in_range(w.node[0].down_ns - w_info(0, 1).heard_ns, 3 * W_S, 3 * W_S + 5 * W_MS);
 	assert_in_range(w.node[0].noted_ns[1] - cut, 2740 * W_MS, 3020 * W_MS);
 	assert_int_equal(w_info(0, 1).links, 0);
 	assert_int_equal(w_info(0, 1).seen_by[1], WEIR_GATE_UNKNOWN);
@@ -227,6 +231,35 @@ static void test_large_frames(void **state)
 	w_write(a, WEIR_LANE_FRAME_LIMIT - 5);
 	w_write(a, 64);
 	w_run(5 * W_S);
+	assert_int_equal(b->got, 3);
+	w_end();
+}
+
+/* A large frame behind a small one that is still in the ring: when that is read, there is room for the large one but hardly
+ * anything to give, and it must come all the same. */
+static void test_large_frame_behind_a_small_one(void **state)
+{
+	const uint64_t window = WEIR_LANE_FRAME_LIMIT + 128;
+	struct w_lane *a, *b;
+
+	(void)state;
+	w_begin(2, (const uint32_t[]){1, 1}, 3 * W_MS, 8);
+	w.chunk = 65536;
+	both_hold(0, 1, EDGE, WEIR_LANE_FRAME_LIMIT, window);
+	w_run(W_S);
+	a = &w.engine[0].lane[0];
+	b = &w.engine[1].lane[0];
+	w_write(a, 1000);
+	w_write(a, WEIR_LANE_FRAME_LIMIT);
+	w_write(a, WEIR_LANE_FRAME_LIMIT);
+	w_run_slow(2 * W_S, true);
+	assert_in_range(w_lane_info(1, 0).bytes_in, window - 128, window); /* OPEN was in it */
+	w_read(b, 1);
+	assert_int_equal(b->got, 1);
+	w_run_slow(2 * W_S, true);
+	assert_int_equal(w_lane_info(1, 0).bytes_in, window + 1000);
+	assert_int_equal(b->in_tail - b->in_head, WEIR_LANE_FRAME_LIMIT);
+	w_run(2 * W_S);
 	assert_int_equal(b->got, 3);
 	w_end();
 }
@@ -703,6 +736,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_credit_is_the_ring),
 	cmocka_unit_test(test_new_stream_into_a_full_ring),
 	cmocka_unit_test(test_large_frames),
+	cmocka_unit_test(test_large_frame_behind_a_small_one),
 	cmocka_unit_test(test_relay_and_heal),
 	cmocka_unit_test(test_relay_to_a_slow_engine),
 	cmocka_unit_test(test_gateway_restarts),

@@ -473,7 +473,7 @@ static void test_frames(void **state)
 
 	(void)state;
 	linked(1, "eu", "gw0");
-	for (unsigned i = 0; i < 5; i++) {
+	for (unsigned i = 0; i < 6; i++) {
 		open_by(1, 10 + i, 0, EDGE_EU, "eu", HERE);
 		n = frame(b, WEIR_LANE_HELLO, EDGE_EU, 101);
 		switch (i) {
@@ -488,6 +488,9 @@ static void test_frames(void **state)
 			break;
 		case 3: /* what only a gateway says */
 			n = frame(b, WEIR_LANE_CLOSED, EDGE_EU, 3);
+			break;
+		case 5:
+			n = frame(b, WEIR_LANE_OPEN, EDGE_EU, 0);
 			break;
 		case 4: /* no zeros behind it */
 			b[n - 1] = 1;
@@ -704,6 +707,7 @@ static void test_relay_cannot_open(void **state)
 /* We open the lane with sa: directly, moved to who said last that he has it, over us, refused. */
 static void test_opening(void **state)
 {
+	static const uint8_t noise[64] = {1, 2, 3};
 	uint64_t id = EDGE_SA;
 	struct weir_gate_header h;
 
@@ -761,11 +765,37 @@ static void test_opening(void **state)
 		.kind = WEIR_LINK_STREAM_CLOSED, .stream = 100004, .text = "no"});
 	step(1000 * MS);
 	assert_int_equal(t.opened, 4);
+	/* It does again, and sends rubbish: no more for a while. */
+	beat_with(3, "sa", WEIR_GATE_ALIVE | WEIR_GATE_REACH);
+	assert_int_equal(t.opened, 5);
+	data(100005, noise, sizeof(noise));
+	assert_shut(100005, "broken or too large");
+	step(900 * MS);
+	assert_int_equal(t.opened, 5);
 	/* The direct way is there again: at once, however long the last ones took to fail. */
 	say_lanes(1, &id, 1);
 	step(MS);
-	assert_int_equal(t.opened, 5);
+	assert_int_equal(t.opened, 6);
 	assert_int_equal(lane_state(0), WEIR_GATE_LANE_OPEN);
+}
+
+/* The link goes: another one that leads to a holder is used at once. */
+static void test_another_link(void **state)
+{
+	uint64_t id = EDGE_SA;
+
+	(void)state;
+	linked(1, "sa", "gw0");
+	linked(2, "sa", "gw1");
+	say_lanes(1, &id, 1);
+	step(MS);
+	say_lanes(2, &id, 1);
+	step(MS);
+	assert_int_equal(t.opened, 2);
+	assert_int_equal(t.header_link, 2);
+	event((struct weir_link_event){.kind = WEIR_LINK_DOWN, .link = 2, .text = "gone"});
+	assert_int_equal(t.opened, 3);
+	assert_int_equal(t.header_link, 1);
 }
 
 /* Two links at once: which one stays, as seen from one end. "ap/gw0" is smaller than "eu/gw0". */
@@ -839,6 +869,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test_setup_teardown(test_relay_limits, set_up, tear_down),
 	cmocka_unit_test_setup_teardown(test_relay_cannot_open, set_up, tear_down),
 	cmocka_unit_test_setup_teardown(test_opening, set_up, tear_down),
+	cmocka_unit_test_setup_teardown(test_another_link, set_up, tear_down),
 	cmocka_unit_test_setup_teardown(test_two_links, set_up, tear_down),
 	cmocka_unit_test_setup_teardown(test_lanes_that_are_refused, set_up, tear_down),
 };
