@@ -158,6 +158,9 @@ static int session_begin(struct weir_edge_out *o, const struct weir_lane_head *h
 	o->hello_timer.at_ns = 0;
 	o->credit = h->epoch;
 	o->confirmable = WEIR_MAX(o->confirmable, h->seq);
+	/* A receiver that lost what it had confirmed: as long as it is all here, it gets it again. */
+	o->info.durable = WEIR_MIN(o->info.durable, h->seq);
+	o->info.received = WEIR_MIN(o->info.received, h->seq);
 	if (weir_planted(EDGE_RESUME_GUESS)) {
 		o->unsure = false;
 		return 0;
@@ -206,10 +209,17 @@ static int resume(struct weir_edge_out *o, const struct weir_lane_head *h)
 static int gap(struct weir_edge_out *o, const struct weir_lane_head *h)
 {
 	/* While chains are to be compared nothing was sent that could be missing. */
-	if (o->unsure || h->count > h->seq || h->seq - h->count < o->base.seq ||
-	    h->seq - h->count < o->floor || h->seq - h->count > o->next) {
+	if (o->unsure || h->count > h->seq || h->seq - h->count < o->floor ||
+	    h->seq - h->count > o->next) {
 		weir_probe("edge.out_old_gap");
 		o->info.dropped++;
+		return 0;
+	}
+	if (h->seq - h->count < o->base.seq) {
+		/* From before it confirmed more, and then it drops the answer. Else it has to stop. */
+		weir_probe("edge.out_gap_trimmed");
+		o->say_trimmed = true;
+		o->trimmed_session = o->info.session;
 		return 0;
 	}
 	weir_probe("edge.out_gap");
