@@ -187,6 +187,28 @@ static void test_fetch_finds_a_unit_of_another_epoch(void **state)
 	jcase_free(c);
 }
 
+/* Other bytes of the same epoch, with a head that is right for them: the commit record knows better. */
+static void test_base_finds_other_bytes_of_the_epoch(void **state)
+{
+	struct jcase *c = jcase_new(8, 256 * KIB);
+	struct memdisk_file *f;
+	struct weir_jnl_head *h;
+
+	(void)state;
+	jcase_open(c);
+	jcase_start(c);
+	jcase_add(c, 1, 100);
+	jcase_add(c, 2, 100);
+	f = memdisk_find(&c->d, "journal-00000001");
+	h = (struct weir_jnl_head *)(void *)(f->data + 2 * WEIR_DISK_BLOCK);
+	assert_int_equal(h->epoch, 2);
+	f->data[2 * WEIR_DISK_BLOCK + WEIR_JNL_HEAD] ^= 1;
+	weir_jnl_seal(h, f->data + 2 * WEIR_DISK_BLOCK + WEIR_JNL_HEAD);
+	assert_int_equal(jcase_base(c, 1), WEIR_E_CORRUPT);
+	assert_non_null(strstr(c->err.text, "epoch 2 is damaged"));
+	jcase_free(c);
+}
+
 static void test_bytes_above(void **state)
 {
 	struct jcase *c = filled(7, 10);
@@ -213,6 +235,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_fetch_uses_what_was_read),
 	cmocka_unit_test(test_fetch_finds_damage),
 	cmocka_unit_test(test_fetch_finds_a_unit_of_another_epoch),
+	cmocka_unit_test(test_base_finds_other_bytes_of_the_epoch),
 	cmocka_unit_test(test_bytes_above),
 };
 
