@@ -286,8 +286,9 @@ SEEDS ?= 1-200
 sim: $(SIM_BIN)
 	@$(SIM_BIN) $(if $(SEED),--seed $(SEED),--seeds $(SEEDS)) --list-probes $(if $(PIPELINE),$(PIPELINE))
 sim-plants:
-	@$(MAKE) --no-print-directory VARIANT=planted build/planted/bin/weir-sim
+	@$(MAKE) --no-print-directory VARIANT=planted build/planted/bin/weir-sim build/planted/tests/unit/engine/test_edge_pair
 	@build/planted/bin/weir-sim --plants
+	@WEIR_TEST='*planted*' build/planted/tests/unit/engine/test_edge_pair
 check-sim: $(SIM_BIN)
 	@tests/lib/run.sh $(B) sim tests/sim/test_sim.sh
 .PHONY: sim sim-plants check-sim
