@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* DPDK's environment: arguments, log, start and end. */
+/* DPDK's environment: arguments, log, start. */
 #include <dirent.h>
 #include <errno.h>
 #include <pthread.h>
@@ -159,9 +159,4 @@ int weir_dpdk_eal_start(const struct weir_dgram_options *o, const struct weir_dp
 			    "DPDK does not start: %s%s%s (huge pages: %llu MiB free)",
 			    rte_strerror(rte_errno), *words ? "; " : "", words,
 			    (unsigned long long)(host.huge_free >> 20));
-}
-
-void weir_dpdk_eal_end(void)
-{
-	rte_eal_cleanup();
 }

@@ -13,7 +13,6 @@ static void dpdk_close(struct weir_dgram_io *io)
 	struct weir_dpdk_io *d = (struct weir_dpdk_io *)(void *)io;
 
 	weir_dpdk_port_stop(d);
-	weir_dpdk_eal_end();
 	weir_heap_mem.free(NULL, d, sizeof(*d));
 }
 
@@ -75,7 +74,6 @@ static int start(struct weir_dpdk_io *d, const struct weir_dgram_options *o,
 	r = weir_dpdk_port_start(d, &dev, err);
 	if (r < 0) {
 		weir_dpdk_port_stop(d);
-		weir_dpdk_eal_end();
 		return r;
 	}
 	finish(d, huge);

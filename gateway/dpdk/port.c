@@ -220,6 +220,9 @@ void weir_dpdk_port_stop(struct weir_dpdk_io *d)
 		weir_dpdk_wait_fini(d);
 		rte_eth_dev_stop(d->port);
 	}
+	/* This driver closes under its own interrupt handler, which then reads what is gone. */
+	if (d->started && !strcmp(d->info.driver_name, "net_virtio_user"))
+		return;
 	if (d->name[0])
 		rte_eth_dev_close(d->port);
 	rte_mempool_free(d->pool);

@@ -2,7 +2,7 @@
 /*
  * gateway/dpdk/port.h - inside weir-dpdk.so: one DPDK port as a datagram back end.
  *
- * Parts:  eal.c starts and ends DPDK, port.c the device, io.c moves packets, held.c keeps those whose neighbour is being asked
+ * Parts:  eal.c starts DPDK, port.c the device, io.c moves packets, held.c keeps those whose neighbour is being asked
  *         for, wait.c sleeps, plugin.c joins them. What a frame
  *         means is in gateway/edge/ip*.h, without DPDK.
  * Memory: packets are in DPDK's buffers; what recv() handed out is lent until its next call.
@@ -64,11 +64,14 @@ struct weir_dpdk_io {
 	int64_t nap_ns;
 };
 
-/* eal.c. Starting fails for good after the first time in a process. */
+/*
+ * eal.c. Starting fails for good after the first time in a process. There is no end: rte_eal_cleanup() takes the memory away
+ * while DPDK's interrupt thread may still be in a driver that was closed (seen with net_virtio_user), and the process gives
+ * back all it would.
+ */
 int weir_dpdk_eal_start(const struct weir_dgram_options *o, const struct weir_dpdk_device *d,
 			const struct weir_dpdk_program *program, bool *ret_huge,
 			struct weir_err *err);
-void weir_dpdk_eal_end(void);
 /* What DPDK said went wrong since it was asked before; "" nothing. */
 const char *weir_dpdk_eal_words(void);
 /* From now on, what it says goes to the program. */

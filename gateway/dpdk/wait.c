@@ -22,6 +22,7 @@
 #endif
 
 #define LOOKS 4
+#define TRUST_NS (100 * WEIR_NS_PER_MS) /* a bell that is lost costs no more */
 #define NAP_MIN_NS (50 * WEIR_NS_PER_US)
 #define NAP_MAX_NS (1000 * WEIR_NS_PER_US)
 
@@ -158,7 +159,8 @@ static int sleep_for_interrupt(struct weir_dpdk_io *d, int other_fd, int64_t tim
 		rte_eth_dev_rx_intr_enable(d->port, q);
 	/* What came before they were on rings no bell. */
 	if (!look(d, 1)) {
-		r = sleep_on(d->fd, d->fd_count, other_fd, timeout_ns);
+		r = sleep_on(d->fd, d->fd_count, other_fd,
+			     timeout_ns < 0 ? TRUST_NS : WEIR_MIN(timeout_ns, TRUST_NS));
 		rte_epoll_wait(d->fd[0], ev, WEIR_DPDK_QUEUES_MAX, 0);
 	}
 	for (uint16_t q = 0; q < d->queues; q++)
