@@ -166,7 +166,8 @@ uint64_t weir_quic_step(struct weir_quic *q, uint64_t mono_ns)
 		return mono_ns;
 	for (const struct weir_quic_link *l = q->links; l; l = l->next)
 		next = WEIR_MIN(next, l->deadline_ns);
-	return next;
+	/* What is due waits for room in the socket, too. */
+	return q->held_count ? WEIR_MAX(next, mono_ns + WEIR_NS_PER_MS) : next;
 }
 
 bool weir_quic_wants_send(const struct weir_quic *q)

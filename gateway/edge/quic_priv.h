@@ -249,6 +249,8 @@ void weir_quic__shut_told(struct weir_quic_link *l, const struct weir_quic_messa
 
 /* quic_stage.c: bytes to send from `sent` on; 0 none now. */
 uint32_t weir_quic__stage_peek(struct weir_quic_stream *s, const uint8_t **ret_p);
+/* How many there are; counting ends at `enough`. */
+uint64_t weir_quic__waiting(struct weir_quic_stream *s, uint64_t enough);
 void weir_quic__stage_acked(struct weir_quic_stream *s);
 void weir_quic__stage_free(struct weir_quic_stream *s);
 void weir_quic__stage_fini(struct weir_quic *q);

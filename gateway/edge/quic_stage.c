@@ -143,3 +143,14 @@ void weir_quic__stage_fini(struct weir_quic *q)
 }
 
 #endif
+
+uint64_t weir_quic__waiting(struct weir_quic_stream *s, uint64_t enough)
+{
+	const uint8_t *p;
+	uint64_t n = weir_quic__stage_peek(s, &p), more = n;
+
+	/* What one peek gives may end with a chunk or with the core's ring. */
+	for (; more && n < enough; n += more)
+		more = ask(s, s->sent + n, &p);
+	return n;
+}

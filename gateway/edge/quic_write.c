@@ -178,18 +178,17 @@ static bool data_due(struct weir_quic_link *l)
 	uint64_t linger = l->q->o.cluster->linger_ns, oldest = UINT64_MAX, sum = 0;
 	uint64_t full = ngtcp2_conn_get_path_max_tx_udp_payload_size(l->conn) - ROOM_FOR_HEAD;
 	struct weir_quic_stream *s = l->run_first, *next;
-	const uint8_t *p;
 
 	l->linger_ns = 0;
 	if (!linger || l->control.tail > l->control.sent)
 		return true;
 	for (; s; s = next) {
-		uint32_t n;
+		uint64_t n;
 
 		next = s->run_next;
 		if (s->ours && s->header_sent < s->header.have)
 			return true;
-		n = weir_quic__stage_peek(s, &p);
+		n = weir_quic__waiting(s, full - sum);
 		if (!n) {
 			weir_quic__run_remove(s);
 			continue;

@@ -59,7 +59,7 @@ static void carry(struct world *w, struct weir_dgram_io *a, struct weir_dgram_io
 	if (l->down)
 		fail_msg("%s", l->text);
 	for (int i = 0; i < 4; i++)
-		s[i] = world_stream(w, 0, l, "abcd" + i, bytes);
+		s[i] = world_stream(w, 0, l, &"abcd"[i], bytes);
 	for (int i = 0; i < 4; i++) {
 		assert_true(until(w, (s[i]->acked == bytes && s[i]->got == bytes / 4) || l->down));
 		assert_int_equal(l->down, 0);
