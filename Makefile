@@ -335,8 +335,10 @@ test: deps-test
 asan tsan:
 	@WEIR_EVENTS=$${WEIR_EVENTS:-100000} $(MAKE) --no-print-directory VARIANT=$@ check-$@
 check-asan: check
-check-tsan: $(STRESS_BIN) $(UNIT_BIN) all
-	@tests/lib/run.sh $(B) tsan $(STRESS_BIN) $(UNIT_BIN)
+# Of the unit tests those in which there can be more than one thread: the core has none.
+TSAN_SRC = $(shell grep -lE 'pthread|"(engine|gateway)/edge/|"shm/' $(UNIT_SRC))
+check-tsan: $(STRESS_BIN) $(patsubst tests/%.c,$(B)/tests/%,$(TSAN_SRC)) all
+	@tests/lib/run.sh $(B) tsan $(STRESS_BIN) $(patsubst tests/%.c,$(B)/tests/%,$(TSAN_SRC))
 .PHONY: check-asan check-tsan
 
 coverage:
