@@ -2,10 +2,10 @@
 /*
  * One thread for all sinks that stream (edges to other regions), and how full they are, for the workers of sources.
  *
- *   cell thread ──job──▶ TODO ──run──▶ DONE ──▶ cell thread
- *                         ▲  │ changed nothing
- *                 news,   │  ▼
- *                 time ── PARKED ──▶ cell thread, when it has another job
+ *   cell thread ──job──▶ to run ──run──▶ done ──▶ cell thread
+ *                          ▲   │ changed nothing
+ *                  news,   │   ▼
+ *                  time ── parked ──▶ cell thread, when it has another job
  */
 #include <errno.h>
 
