@@ -178,6 +178,132 @@ static void test_credit(void **state)
 	world_free(w);
 }
 
+/* Any credit, however small, lets as much through and no more. */
+static void test_small_credit(void **state)
+{
+	static const uint32_t step[] = {1, 1, 100, 7, 33000, 2, 40000, 1, 1};
+	struct world *w = world_new(1, 16);
+	struct app_link *a, *b;
+	struct end *e;
+	uint64_t want = WEIR_STREAM_CREDIT;
+
+	(void)state;
+	join(w, &a, &b);
+	e = &w->end[1];
+	e->stingy = true;
+	world_stream(w, 0, a, "slow", 30000000);
+	assert_true(world_until(w, 2000 * MS, e->streams == 1 && e->stream[0].got == want));
+	for (int round = 0; round < 20; round++) {
+		uint32_t n = step[round % (int)WEIR_COUNT_OF(step)];
+
+		want += n;
+		ops_of(e)->credit(ops_of(e)->ctx, e->stream[0].id, n);
+		world_run(w, 20 * MS);
+		assert_int_equal(e->stream[0].got, want);
+	}
+	assert_false(e->stream[0].wrong);
+	ops_of(e)->credit(ops_of(e)->ctx, 4711, 1); /* no such stream */
+	world_free(w); /* with bytes that nobody asked for */
+}
+
+/* More streams than a peer takes at once: they wait until others have ended. */
+static void test_too_many_streams(void **state)
+{
+	struct world *w = world_new(1, 17);
+	struct app_link *a, *b;
+	struct end *e;
+	const struct weir_link_ops *o;
+
+	(void)state;
+	join(w, &a, &b);
+	e = &w->end[1];
+	o = ops_of(&w->end[0]);
+	for (uint32_t i = 0; i < WEIR_QUIC_STREAMS_MAX + 20; i++)
+		world_stream(w, 0, a, "s", 100);
+	assert_true(world_until(w, 2000 * MS, e->streams == WEIR_QUIC_STREAMS_MAX));
+	world_run(w, 1000 * MS);
+	assert_int_equal(e->streams, WEIR_QUIC_STREAMS_MAX);
+	for (uint32_t i = 0; i < 20; i++) {
+		o->shut(o->ctx, w->end[0].stream[i * 3].id, "make room");
+		w->end[0].stream[i * 3].closed = true;
+	}
+	assert_true(world_until(w, 2000 * MS, e->streams == WEIR_QUIC_STREAMS_MAX + 20));
+	assert_true(world_until(w, 2000 * MS, got(e) == (WEIR_QUIC_STREAMS_MAX + 20) * 100));
+	/* One that waits is shut. */
+	for (int i = 0; i < 3; i++) {
+		struct app_stream *s = world_stream(w, 0, a, "s", 100);
+
+		world_run(w, 50 * MS);
+		o->shut(o->ctx, s->id, "no patience");
+	}
+	world_run(w, 500 * MS);
+	assert_int_equal(a->down, 0);
+	world_free(w);
+}
+
+/* An address in between changes: what end 0 sends comes from elsewhere, and answers go there. */
+static bool moved(struct world *w, int from, int to, const uint8_t *p, uint32_t n)
+{
+	if (from == 0)
+		world_post(w, 5, to, p, n);
+	else if (to == 5)
+		world_post(w, from, 0, p, n);
+	return from != 0 && to != 5;
+}
+
+static void test_moved(void **state)
+{
+	struct world *w = world_new(1, 18);
+	struct app_link *a, *b;
+	struct app_stream *s;
+	const struct weir_link_ops *o;
+
+	(void)state;
+	join(w, &a, &b);
+	s = world_stream(w, 0, a, "x", 3000000);
+	world_run(w, 4 * MS);
+	w->hook = moved;
+	assert_true(world_until(w, 10000 * MS, s->acked == 3000000 || a->down));
+	assert_int_equal(a->down + b->down, 0);
+	s->limit += 500000;
+	ops_of(&w->end[0])->ready(ops_of(&w->end[0])->ctx, s->id);
+	assert_true(world_until(w, 3000 * MS, s->acked == 3500000));
+	o = ops_of(&w->end[1]);
+	o->close(o->ctx, b->id, "enough"); /* goes to where the peer is now */
+	assert_true(world_until(w, 100 * MS, a->down));
+	assert_string_equal(a->text, "closed by the peer: enough");
+	world_free(w);
+}
+
+/* The reason comes in time even when packets are lost, or the stream is closed without one; never both. */
+static void test_shut_lossy(void **state)
+{
+	struct world *w = world_new(1, 19);
+	struct app_link *a, *b;
+	uint32_t told = 0;
+
+	(void)state;
+	join(w, &a, &b);
+	w->loss = 13107;
+	w->end[1].reply = 50000;
+	for (uint32_t i = 0; i < 60; i++) {
+		const struct weir_link_ops *o = ops_of(&w->end[0]);
+		struct app_stream *s = world_stream(w, 0, a, "x", 30000);
+
+		assert_true(world_until(w, 5000 * MS, w->end[1].streams == i + 1));
+		o->shut(o->ctx, s->id, "why not");
+		s->closed = true;
+		assert_true(world_until(w, 5000 * MS, w->end[1].stream[i].closed));
+		told += !strcmp(w->end[1].stream[i].text, "why not");
+	}
+	assert_true(told > 40);
+	w->loss = 0;
+	world_run(w, 3000 * MS);
+	assert_int_equal(w->end[0].q->links->stream_count + w->end[1].q->links->stream_count, 0);
+	got(&w->end[1]);
+	world_free(w);
+}
+
 static void test_shut(void **state)
 {
 	struct world *w = world_new(1, 5);
@@ -503,6 +629,10 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_64_streams),
 	cmocka_unit_test(test_loss),
 	cmocka_unit_test(test_credit),
+	cmocka_unit_test(test_small_credit),
+	cmocka_unit_test(test_too_many_streams),
+	cmocka_unit_test(test_moved),
+	cmocka_unit_test(test_shut_lossy),
 	cmocka_unit_test(test_shut),
 	cmocka_unit_test(test_shut_frees_bytes),
 	cmocka_unit_test(test_accepted_end_opens),
