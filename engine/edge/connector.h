@@ -29,7 +29,8 @@ struct weir_conn_env {
 	bool epochs; /* there are epochs: what is taken becomes durable later */
 	struct weir_lane_end *lane; /* of an edge, open; NULL when dry */
 	const struct weir_cluster *cluster; /* NULL: a pipeline without regions */
-	const struct weir_journal *journal; /* of an edge; its fence is there when state comes back */
+	const struct weir_journal
+		*journal; /* of an edge; its fence is there when state comes back */
 	bool dry; /* only the node and what its state means (sign()): nothing outside is touched, nothing runs */
 };
 

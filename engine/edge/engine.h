@@ -44,7 +44,8 @@ struct weir_engine_plan {
 	struct weir_plan place;
 	uint64_t ring_bytes; /* of one ring, as it will be */
 	uint64_t ring_total, scratch_total;
-	uint64_t segment_huge_total; /* rings, lanes and tap rings when each fills whole 2 MiB pages */
+	uint64_t
+		segment_huge_total; /* rings, lanes and tap rings when each fills whole 2 MiB pages */
 	uint32_t edge_count; /* to and from other regions */
 	struct weir_edge_spec *edge;
 	uint64_t lane_bytes; /* of each of an edge's two rings */
