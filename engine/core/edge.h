@@ -179,8 +179,8 @@ int weir_edge_in_restore(struct weir_edge_in *i, struct weir_reader *in);
 void weir_edge_in_frozen(struct weir_edge_in *i, uint64_t epoch);
 void weir_edge_in_durable(struct weir_edge_in *i, uint64_t epoch);
 
-/* May another frame be given in? false: staging or ready memory is full: leave it in the ring, the credit of the link does the
- * rest. */
+/* May another frame be given in? false: enough is ready for the source: leave it in the ring, the credit of the link does the
+ * rest. (What is staged is bounded by the credit of the session.) */
 bool weir_edge_in_room(const struct weir_edge_in *i);
 /* One whole frame from the in ring (weir_lane_stride() of it is there; checked here). 0, or <0: the edge must stop (text in err;
  * step() still tells the other end): fork, trimmed, a sender whose records mean something else, records that are no records. */

@@ -396,7 +396,7 @@ static uint64_t number_of(const char *name, uint64_t otherwise)
 
 static void test_pair_random_worlds(void **state)
 {
-	uint64_t seed = number_of("WEIR_SEED", 0), runs = number_of("WEIR_RUNS", 3000), i;
+	uint64_t seed = number_of("WEIR_SEED", 0), runs = number_of("WEIR_RUNS", 2000), i;
 	char why[300];
 
 	(void)state;
