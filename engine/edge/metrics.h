@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * engine/edge/metrics.h - HTTP: /metrics (OpenMetrics text), /livez, /readyz, /healthz. libmicrohttpd.
+ * engine/edge/metrics.h - the engine over HTTP: /metrics (OpenMetrics text), /livez, /readyz, /healthz (host/metrics_http.h).
  *
  * Thread: the library's own; it only reads the segment's counters.
  */
