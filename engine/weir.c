@@ -27,7 +27,6 @@ static const struct {
 	{"certs", "weir-gateway", "make and show the certificates of a cluster's regions", false},
 	{"sim", "weir-sim", "run a pipeline under simulated crashes and faults", true},
 	{"gateway", "weir-gateway", "join this region with the others", true},
-	{"certs", "weir-gateway", "certificates of a cluster", false},
 	{"lab", "weir-lab", "regions as network namespaces on this machine", true},
 	{"rings", "weir-rings", "inspect shared-memory rings, live or from a copy", true},
 };

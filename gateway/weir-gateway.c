@@ -26,7 +26,8 @@ static const char usage[] =
 	"  --region NAME          of this host\n"
 	"  --gateway NAME         which of the region's gateways this is; the first\n"
 	"  --listen HOST:PORT     instead of the address in the cluster file\n"
-	"  --log-format text|json, --log-level info|warn|error\n"
+	"  --metrics ADDRESS      serves /metrics, /livez and /readyz over HTTP there; off without it\n"
+	"  --log-format logfmt|json, --log-level info|warn|error\n"
 	"  --help, --version\n"
 	"\n"
 	"SIGHUP reads the certificates again, SIGTERM and SIGINT stop. Exit: 0 stopped, 1 failed, 2 usage, 3 the cluster file is wrong.\n";
@@ -71,7 +72,7 @@ static int load(const char *file, struct weir_region *region, struct weir_cluste
 }
 
 struct arguments {
-	const char *cluster, *region, *gateway, *listen, *pipeline;
+	const char *cluster, *region, *gateway, *listen, *metrics, *pipeline;
 };
 
 /* >= 0: exit code. */
@@ -82,6 +83,7 @@ static int arguments(int argc, char **argv, struct arguments *a)
 		{"region", required_argument, NULL, 'r'},
 		{"gateway", required_argument, NULL, 'g'},
 		{"listen", required_argument, NULL, 'l'},
+		{"metrics", required_argument, NULL, 'm'},
 		{"log-format", required_argument, NULL, 'f'},
 		{"log-level", required_argument, NULL, 'v'},
 		{"help", no_argument, NULL, 'h'},
@@ -108,7 +110,9 @@ static int arguments(int argc, char **argv, struct arguments *a)
 			a->gateway = optarg;
 		else if (c == 'l')
 			a->listen = optarg;
-		else if (c == 'f' && (!strcmp(optarg, "json") || !strcmp(optarg, "text")))
+		else if (c == 'm')
+			a->metrics = !strcmp(optarg, "off") ? NULL : optarg;
+		else if (c == 'f' && (!strcmp(optarg, "json") || !strcmp(optarg, "logfmt")))
 			weir_log_format_json(!strcmp(optarg, "json"));
 		else if (c == 'v') {
 			uint32_t i = 0;
@@ -121,7 +125,7 @@ static int arguments(int argc, char **argv, struct arguments *a)
 		} else
 			return complain(
 				USAGE, c == 'f'
-					       ? "--log-format: text or json"
+					       ? "--log-format: logfmt or json"
 					       : "an option that is not known, or lacks its value");
 	}
 	if (!a->cluster || !a->region)
@@ -159,7 +163,8 @@ static int choose(const struct arguments *a, const struct weir_cluster *c,
 					  .region = (uint32_t)region,
 					  .gateway = (uint32_t)gateway,
 					  .pipeline = a->pipeline,
-					  .listen = a->listen};
+					  .listen = a->listen,
+					  .metrics = a->metrics};
 	return OK;
 }
 

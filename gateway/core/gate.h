@@ -127,6 +127,8 @@ struct weir_gate_region_info {
 	uint64_t heard_ns; /* monotonic; 0: never */
 	uint64_t link_ups, link_downs, bad_frames, refused;
 	uint64_t rtt_ns; /* smoothed, of the nearest link; 0: none */
+	uint64_t bytes_out,
+		bytes_in; /* of streams of our lanes with it, resent ones too; relayed ones count */
 	uint32_t relays; /* streams passed on for it */
 	uint64_t relayed_bytes; /* that came from it and were passed on */
 	const char *last_error; /* "" */

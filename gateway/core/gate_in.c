@@ -157,6 +157,7 @@ void weir__gate_in_data(struct weir_gate *g, struct gate_lane *l, const uint8_t 
 
 	l->received += n;
 	l->bytes_in += n;
+	g->region[l->is.peer].bytes_in += n;
 	if (l->received > l->granted)
 		return in_bad(g, l, "more than its credit");
 	if (tell_all(g, l) && weir_gate_fifo_bytes(&l->hold) == 0)

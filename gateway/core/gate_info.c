@@ -24,6 +24,8 @@ void weir_gate_region(const struct weir_gate *g, uint32_t region, struct weir_ga
 					      .bad_frames = r->bad_frames,
 					      .refused = r->refused,
 					      .relayed_bytes = r->relayed_bytes,
+					      .bytes_out = r->bytes_out,
+					      .bytes_in = r->bytes_in,
 					      .last_error = r->last_error};
 	ret->seen_by[g->o.here] = ret->health;
 	for (uint32_t i = 0; i < g->peer_count; i++) {

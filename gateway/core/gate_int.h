@@ -69,6 +69,7 @@ struct gate_region {
 	uint64_t heard_ns;
 	enum weir_gate_health noted;
 	uint64_t link_ups, link_downs, bad_frames, refused, relayed_bytes;
+	uint64_t bytes_out, bytes_in;
 	char last_error[GATE_WHY];
 };
 

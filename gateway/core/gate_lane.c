@@ -328,6 +328,7 @@ uint32_t weir__gate_lane_peek(struct weir_gate *g, struct gate_lane *l, uint64_t
 	n = WEIR_MIN(n, (uint64_t)WEIR_LANE_FRAME_LIMIT);
 	if (offset + n > l->out_given) {
 		l->bytes_out += offset + n - l->out_given;
+		g->region[l->is.peer].bytes_out += offset + n - l->out_given;
 		l->out_given = offset + n;
 	}
 	l->out_seen = WEIR_MAX(l->out_seen, l->out_given);

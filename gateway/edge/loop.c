@@ -10,6 +10,7 @@
 
 #include "base/prng.h"
 #include "gateway/edge/attach.h"
+#include "gateway/edge/gateway_metrics.h"
 #include "gateway/edge/quic.h"
 #include "host/clock.h"
 #include "host/heap.h"
@@ -17,6 +18,7 @@
 
 #define LOOK_NS (25 * (uint64_t)WEIR_NS_PER_MS) /* for the engine's death, free lanes; counters */
 #define RETRY_NS (100 * (uint64_t)WEIR_NS_PER_MS) /* for an engine that is not there */
+#define SHOW_NS (250 * (uint64_t)WEIR_NS_PER_MS) /* for /metrics */
 #define BIND_NS (3 * (uint64_t)WEIR_NS_PER_S)
 #define ROUNDS 64u /* without a look at the clock's other duties */
 
@@ -31,8 +33,9 @@ struct weir_loop {
 	struct weir_quic *quic;
 	struct weir_gate *gate;
 	struct weir_attach *attach; /* NULL: no engine */
+	struct weir_gateway_metrics *metrics; /* NULL: none */
 	struct weir_prng prng;
-	uint64_t look_ns, retry_ns;
+	uint64_t look_ns, retry_ns, show_ns;
 	bool missing_said; /* that there is no engine */
 	char missing[200]; /* why, as it was said */
 	bool events; /* the last step gave some */
@@ -194,6 +197,8 @@ int weir_loop_open(const struct weir_loop_options *o, struct weir_loop **ret, st
 		r = open_quic(l, err);
 	if (r == 0)
 		r = open_gate(l, err);
+	if (r == 0 && o->metrics)
+		r = weir_gateway_metrics_open(o->metrics, &l->metrics, err);
 	if (r < 0) {
 		weir_loop_close(l);
 		return r;
@@ -204,6 +209,7 @@ int weir_loop_open(const struct weir_loop_options *o, struct weir_loop **ret, st
 
 void weir_loop_close(struct weir_loop *l)
 {
+	weir_gateway_metrics_close(l->metrics);
 	/* The transport reads rings until it is closed. */
 	weir_quic_close(l->quic, weir_mono_ns());
 	if (l->gate)
@@ -275,6 +281,27 @@ static void engine_find(struct weir_loop *l, uint64_t now)
 	lanes(l, now);
 }
 
+static void show(struct weir_loop *l, uint64_t now)
+{
+	const struct weir_gate_lane *lane;
+	const struct weir_gate_lane_ops *ops;
+	struct weir_gateway_now n = {.cluster = l->opt.cluster,
+				     .region = l->opt.region,
+				     .gateway = l->opt.gateway,
+				     .instance = l->instance,
+				     .gate = l->gate,
+				     .quic = l->quic,
+				     .io = l->io,
+				     .engine = l->attach != NULL};
+
+	if (!l->metrics || now < l->show_ns)
+		return;
+	l->show_ns = now + SHOW_NS;
+	if (l->attach)
+		n.lanes = weir_attach_lanes(l->attach, &lane, &ops);
+	weir_gateway_metrics_show(l->metrics, &n);
+}
+
 static void look(struct weir_loop *l, uint64_t now)
 {
 	struct weir_err err;
@@ -287,6 +314,7 @@ static void look(struct weir_loop *l, uint64_t now)
 		lanes(l, now);
 	if (l->attach)
 		weir_attach_show(l->attach, l->gate);
+	show(l, now);
 	if (l->reload) {
 		l->reload = 0;
 		if (weir_quic_reload(l->quic, &err) < 0)
@@ -348,7 +376,8 @@ int weir_loop_run(struct weir_loop *l, struct weir_err *err)
 	const char *const where = l->io->text;
 
 	weir_log(WEIR_LOG_INFO, "gateway", "pipeline", l->instance, "gateway",
-		 l->gateway_name[l->opt.region][l->opt.gateway], "datagrams", where, NULL);
+		 l->gateway_name[l->opt.region][l->opt.gateway], "datagrams", where, "metrics",
+		 l->metrics ? weir_gateway_metrics_address(l->metrics) : "off", NULL);
 	while (!l->stop) {
 		uint64_t now = weir_mono_ns(), due;
 		int r;

@@ -17,6 +17,7 @@ struct weir_loop_options {
 	uint32_t region, gateway;
 	const char *pipeline;
 	const char *listen; /* NULL: as the cluster file says */
+	const char *metrics; /* address of the HTTP server; NULL: none */
 };
 
 struct weir_loop;

@@ -140,6 +140,8 @@ static void test_lane_both_ways(void **state)
 	assert_int_equal(a->out_head, a->out_tail);
 	assert_int_equal(w_lane_info(0, 0).bytes_out, a->out_tail);
 	assert_int_equal(w_lane_info(1, 0).bytes_in, a->out_tail);
+	assert_int_equal(w_info(0, 1).bytes_out, a->out_tail);
+	assert_int_equal(w_info(0, 1).bytes_in, b->out_tail);
 	assert_int_equal(w_lane_info(0, 0).opened, 1);
 	assert_true(w_lane_info(0, 0).rtt_ns > 0);
 	assert_int_equal(w.resent, 0);
