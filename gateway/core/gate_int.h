@@ -3,7 +3,8 @@
  * gateway/core/gate_int.h - inside of the gate (gate.h): peers, links, lanes, relays.
  *
  *   gate.c        life, step, requests to the transport, stream numbers
- *   gate_link.c   peers and links: dial, hello, of two links one, heartbeats, health, announcements
+ *   gate_link.c   peers and links: dial, hello, of two links one, what peers say
+ *   gate_say.c    what we say: hello, heartbeats, lanes; health of regions
  *   gate_lane.c   lanes: which stream, when; what the engine is told; the out ring
  *   gate_in.c     bytes of a stream to frames in the in ring; credit
  *   gate_relay.c  streams passed on
@@ -191,8 +192,15 @@ void weir__gate_links_announce(struct weir_gate *g); /* our lanes have changed *
 /* A link to a gateway of the region that announced the edge, the one that did so last; NULL. */
 struct gate_link *weir__gate_link_to(struct weir_gate *g, uint32_t region, uint64_t edge,
 				     uint64_t *ret_since);
-enum weir_gate_health weir__gate_health(const struct weir_gate *g, uint32_t region);
 uint64_t weir__gate_random(struct weir_gate *g, uint64_t around); /* 3/4 to 5/4 of it */
+
+/* ---- gate_say.c ---- */
+/* false: the transport took no message; step() comes again. */
+bool weir__gate_say_hello(struct weir_gate *g, struct gate_link *k);
+bool weir__gate_say_beat(struct weir_gate *g, struct gate_link *k);
+bool weir__gate_say_lanes(struct weir_gate *g, struct gate_link *k);
+void weir__gate_region_step(struct weir_gate *g, uint32_t i); /* notes a change of health */
+enum weir_gate_health weir__gate_health(const struct weir_gate *g, uint32_t region);
 
 /* ---- gate_lane.c ---- */
 void weir__gate_lanes_fini(struct weir_gate *g);

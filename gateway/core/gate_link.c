@@ -370,60 +370,7 @@ void weir__gate_link_event(struct weir_gate *g, const struct weir_link_event *e)
 	link_lost(g, k, e->text);
 }
 
-/* ---- what we say ---- */
-
-static bool say(struct weir_gate *g, struct gate_link *k, const struct weir_gate_msg *m)
-{
-	uint8_t bytes[WEIR_LINK_CONTROL_MAX];
-	uint32_t n = weir_gate_msg_put(bytes, m);
-
-	if (g->o.link->control(g->o.link->ctx, k->id, bytes, n))
-		return true;
-	weir__gate_due(g, g->now + GATE_AGAIN);
-	return false;
-}
-
-static bool say_hello(struct weir_gate *g, struct gate_link *k)
-{
-	struct weir_gate_msg m = {
-		.kind = WEIR_GATE_MSG_HELLO,
-		.hello = {.version = WEIR_GATE_VERSION,
-			  .incarnation = g->o.incarnation,
-			  .cluster = weir_str_c(g->o.cluster),
-			  .region = weir_str_c(g->o.region[g->o.here]),
-			  .gateway = weir_str_c(g->o.gateway_name[g->o.here][g->o.gateway])}};
-
-	return say(g, k, &m);
-}
-
-static bool say_beat(struct weir_gate *g, struct gate_link *k)
-{
-	struct weir_gate_msg m = {.kind = WEIR_GATE_MSG_BEAT,
-				  .beat = {.time = g->now,
-					   .echo = k->their_time,
-					   .held = k->their_time ? g->now - k->their_time_ns : 0,
-					   .count = g->o.region_count}};
-
-	for (uint32_t i = 0; i < g->o.region_count; i++) {
-		m.beat.of[i].region = weir_str_c(g->o.region[i]);
-		m.beat.of[i].state = (uint8_t)weir__gate_health(g, i);
-	}
-	for (uint32_t i = 0; i < g->peer_count; i++)
-		if (g->peer[i].link)
-			m.beat.of[g->peer[i].region].state |= WEIR_GATE_REACH;
-	return say(g, k, &m);
-}
-
-static bool say_lanes(struct weir_gate *g, struct gate_link *k)
-{
-	uint8_t id[WEIR_GATE_LANES_MAX * 8];
-	struct weir_gate_msg m = {.kind = WEIR_GATE_MSG_LANES,
-				  .held = {.count = g->lane_count, .id = id}};
-
-	for (uint32_t i = 0; i < g->lane_count; i++)
-		memcpy(id + (size_t)i * 8, &g->lane[i]->is.edge, 8);
-	return say(g, k, &m);
-}
+/* ---- time ---- */
 
 void weir__gate_links_announce(struct weir_gate *g)
 {
@@ -431,8 +378,6 @@ void weir__gate_links_announce(struct weir_gate *g)
 		g->link[i].lanes_due = true;
 	g->dirty = true;
 }
-
-/* ---- time ---- */
 
 static void link_step(struct weir_gate *g, struct gate_link *k, bool reach)
 {
@@ -449,10 +394,10 @@ static void link_step(struct weir_gate *g, struct gate_link *k, bool reach)
 	if (k->state == GATE_LINK_DIALLING)
 		return;
 	if (k->hello_due)
-		k->hello_due = !say_hello(g, k);
+		k->hello_due = !weir__gate_say_hello(g, k);
 	if (k->hello_due || k->state != GATE_LINK_UP)
 		return;
-	if (k->lanes_due && g->now >= k->lanes_ns + gap && say_lanes(g, k)) {
+	if (k->lanes_due && g->now >= k->lanes_ns + gap && weir__gate_say_lanes(g, k)) {
 		k->lanes_due = false;
 		k->lanes_ns = g->now;
 	}
@@ -460,7 +405,7 @@ static void link_step(struct weir_gate *g, struct gate_link *k, bool reach)
 		weir__gate_due(g, k->lanes_ns + gap);
 	if (reach)
 		k->beat_ns = WEIR_MIN(k->beat_ns, k->beat_sent_ns + gap);
-	if (g->now >= k->beat_ns && say_beat(g, k)) {
+	if (g->now >= k->beat_ns && weir__gate_say_beat(g, k)) {
 		k->beat_sent_ns = g->now;
 		k->beat_ns = g->now + g->o.heartbeat_ns;
 	}
@@ -491,38 +436,6 @@ static void peer_step(struct weir_gate *g, struct gate_peer *p)
 	weir__gate_due(g, g->now + g->o.dead_ns);
 }
 
-enum weir_gate_health weir__gate_health(const struct weir_gate *g, uint32_t region)
-{
-	const struct gate_region *r = &g->region[region];
-	uint64_t silent = g->now - (r->heard_ns ? r->heard_ns : g->start_ns);
-
-	if (region == g->o.here)
-		return WEIR_GATE_ALIVE;
-	if (silent >= g->o.dead_ns)
-		return WEIR_GATE_DEAD;
-	if (r->heard_ns == 0)
-		return WEIR_GATE_UNKNOWN;
-	return silent >= g->o.suspect_ns ? WEIR_GATE_SUSPECT : WEIR_GATE_ALIVE;
-}
-
-static void region_step(struct weir_gate *g, uint32_t i)
-{
-	struct gate_region *r = &g->region[i];
-	enum weir_gate_health h = weir__gate_health(g, i);
-	uint64_t since = r->heard_ns ? r->heard_ns : g->start_ns;
-
-	if (h == WEIR_GATE_ALIVE)
-		weir__gate_due(g, since + g->o.suspect_ns);
-	else if (h != WEIR_GATE_DEAD)
-		weir__gate_due(g, since + g->o.dead_ns);
-	if (h == r->noted)
-		return;
-	r->noted = h;
-	weir__gate_note(g, &(struct weir_gate_note){.kind = WEIR_GATE_NOTE_HEALTH,
-						    .region = g->o.region[i],
-						    .health = h});
-}
-
 void weir__gate_links_step(struct weir_gate *g)
 {
 	bool reach = g->reach_changed;
@@ -530,7 +443,7 @@ void weir__gate_links_step(struct weir_gate *g)
 	g->reach_changed = false;
 	for (uint32_t i = 0; i < g->o.region_count; i++)
 		if (i != g->o.here)
-			region_step(g, i);
+			weir__gate_region_step(g, i);
 	for (uint32_t i = 0; i < g->link_count; i++)
 		if (g->link[i].state != GATE_LINK_FREE)
 			link_step(g, &g->link[i], reach);
