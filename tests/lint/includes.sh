@@ -37,5 +37,7 @@ only 'liburing' '\(engine/edge/disk\|gateway/edge/datagram\)_uring.c'
 only 'libpq' 'engine/edge/postgres.c'
 only 'rte_' 'gateway/dpdk/.*'
 only 'ngtcp2' 'gateway/edge/ngtcp2_compat.h'
+only 'lz4' 'engine/edge/lane_pack.c'
+only 'zstd' 'engine/edge/\(output\|unpack\|lane_pack\).c'
 only 'xxhash' 'base/\(keyhash\|checksum\).c'
 exit $bad
