@@ -12,6 +12,8 @@
 #include "host/heap.h"
 #include "host/log.h"
 
+#define METRICS_DEFAULT "127.0.0.1:9465"
+
 enum { OK = 0, FAILED = 1, USAGE = 2, BAD_FILE = 3 };
 
 static const char usage[] =
@@ -26,7 +28,8 @@ static const char usage[] =
 	"  --region NAME          of this host\n"
 	"  --gateway NAME         which of the region's gateways this is; the first\n"
 	"  --listen HOST:PORT     instead of the address in the cluster file\n"
-	"  --metrics ADDRESS      serves /metrics, /livez and /readyz over HTTP there; off without it\n"
+	"  --metrics ADDR|off     serves /metrics, /livez and /readyz over HTTP there (default: 127.0.0.1:9465, or any\n"
+	"                         free port when that one is taken)\n"
 	"  --log-format logfmt|json, --log-level info|warn|error\n"
 	"  --help, --version\n"
 	"\n"
@@ -111,7 +114,7 @@ static int arguments(int argc, char **argv, struct arguments *a)
 		else if (c == 'l')
 			a->listen = optarg;
 		else if (c == 'm')
-			a->metrics = !strcmp(optarg, "off") ? NULL : optarg;
+			a->metrics = optarg;
 		else if (c == 'f' && (!strcmp(optarg, "json") || !strcmp(optarg, "logfmt")))
 			weir_log_format_json(!strcmp(optarg, "json"));
 		else if (c == 'v') {
@@ -164,7 +167,10 @@ static int choose(const struct arguments *a, const struct weir_cluster *c,
 					  .gateway = (uint32_t)gateway,
 					  .pipeline = a->pipeline,
 					  .listen = a->listen,
-					  .metrics = a->metrics};
+					  .metrics = a->metrics ? a->metrics : METRICS_DEFAULT,
+					  .metrics_free = !a->metrics};
+	if (!strcmp(ret->metrics, "off"))
+		ret->metrics = NULL;
 	return OK;
 }
 

@@ -7,7 +7,8 @@
 
 #include "host/metrics_http.h"
 
-#define TEXT_MAX ((size_t)256 << 10)
+#define TEXT_MAX                                                                                   \
+	((size_t)2 << 20) /* 32 regions with 8 gateways each, and long names, take half of it */
 
 struct weir_gateway_metrics {
 	struct weir_metrics_http *http;
@@ -15,6 +16,7 @@ struct weir_gateway_metrics {
 	char *shown, *next; /* next: the loop's */
 	size_t shown_len;
 	bool engine;
+	struct page *page; /* the loop's */
 };
 
 struct page {
@@ -22,6 +24,7 @@ struct page {
 	const struct weir_gateway_now *now;
 	/* Of each region, asked once. */
 	struct weir_gate_region_info region[WEIR_REGIONS_MAX];
+	struct weir_quic_link_info link[WEIR_REGIONS_MAX][WEIR_GATEWAYS_MAX]; /* up: there is one */
 };
 
 /* ---- text ---- */
@@ -108,6 +111,87 @@ static void put_regions(struct page *p)
 				p->region[i].rtt_ns);
 }
 
+/* What others say about a region; nothing where nobody says anything. */
+static void put_seen(struct page *p)
+{
+	const struct weir_cluster *c = p->now->cluster;
+
+	head(p, "weir_gateway_region_seen", "gauge",
+	     "As another region sees it: 1 alive, 2 suspected, 3 dead; absent when it does not say.");
+	for (uint32_t i = 0; i < c->region_count; i++) {
+		for (uint32_t by = 0; by < c->region_count; by++) {
+			enum weir_gate_health h = p->region[i].seen_by[by];
+
+			if (by == p->now->region || by == i || h == WEIR_GATE_UNKNOWN)
+				continue;
+			labels(p, "weir_gateway_region_seen");
+			weir_buf_printf(&p->b, ",region=\"%s\",by=\"%s\"} %u\n", c->region[i].name,
+					c->region[by].name, (unsigned)h);
+		}
+	}
+}
+
+enum link_value { LINK_NUMBER, LINK_U32, LINK_SECONDS };
+static const struct link_series {
+	const char *name, *type, *help;
+	size_t at;
+	enum link_value kind;
+} link_series[] = {
+#define LINK(name, type, field, kind, help)                                                        \
+	{                                                                                          \
+		"weir_gateway_link_" name, type, help,                                             \
+			offsetof(struct weir_quic_link_info, field), kind                          \
+	}
+	LINK("rtt_seconds", "gauge", rtt_ns, LINK_SECONDS, "Round trip of the link, smoothed."),
+	LINK("rtt_min_seconds", "gauge", rtt_min_ns, LINK_SECONDS, "The shortest one."),
+	LINK("cwnd_bytes", "gauge", cwnd, LINK_NUMBER, "Bytes that may be on their way."),
+	LINK("in_flight_bytes", "gauge", in_flight, LINK_NUMBER, "Bytes that are on their way."),
+	LINK("streams", "gauge", streams, LINK_U32, "Streams that are open."),
+	LINK("sent_bytes_total", "counter", bytes_out, LINK_NUMBER, "UDP payload sent over it."),
+	LINK("received_bytes_total", "counter", bytes_in, LINK_NUMBER,
+	     "UDP payload received over it."),
+	LINK("sent_datagrams_total", "counter", datagrams_out, LINK_NUMBER,
+	     "Datagrams sent over it."),
+	LINK("received_datagrams_total", "counter", datagrams_in, LINK_NUMBER,
+	     "Datagrams received over it."),
+	LINK("lost_packets_total", "counter", lost, LINK_NUMBER,
+	     "Packets that were not acknowledged in time."),
+	LINK("retransmitted_bytes_total", "counter", retransmitted, LINK_NUMBER,
+	     "Bytes of streams that were sent again."),
+#undef LINK
+};
+
+static void link_value(struct page *p, const struct link_series *s, const char *region,
+		       const char *peer, const struct weir_quic_link_info *info)
+{
+	const uint8_t *from = (const uint8_t *)info + s->at;
+	uint64_t v = 0;
+
+	memcpy(&v, from, s->kind == LINK_U32 ? sizeof(uint32_t) : sizeof(v));
+	labels(p, s->name);
+	weir_buf_printf(&p->b, ",region=\"%s\",peer=\"%s\"} ", region, peer);
+	if (s->kind == LINK_SECONDS)
+		weir_buf_printf(&p->b, "%llu.%09llu\n", (unsigned long long)(v / WEIR_NS_PER_S),
+				(unsigned long long)(v % WEIR_NS_PER_S));
+	else
+		weir_buf_printf(&p->b, "%llu\n", (unsigned long long)v);
+}
+
+/* Of each link that is up; a new link begins at zero. */
+static void put_links(struct page *p)
+{
+	const struct weir_cluster *c = p->now->cluster;
+
+	for (unsigned s = 0; s < WEIR_COUNT_OF(link_series); s++) {
+		head(p, link_series[s].name, link_series[s].type, link_series[s].help);
+		for (uint32_t i = 0; i < c->region_count; i++)
+			for (uint32_t k = 0; k < c->region[i].gateway_count; k++)
+				if (p->link[i][k].up)
+					link_value(p, &link_series[s], c->region[i].name,
+						   c->region[i].gateway[k].name, &p->link[i][k]);
+	}
+}
+
 static void put_lanes(struct page *p)
 {
 	static const char *const state[] = {"waits", "open", "relayed"};
@@ -154,24 +238,39 @@ static void put_transport(struct page *p)
 	    "Dropped by this host, as far as known.");
 	one(p, "weir_gateway_datagrams_garbage_total", d.in_bad + q.garbage,
 	    "That were nothing of this protocol.");
+	one(p, "weir_gateway_datagrams_unknown_total", q.unknown,
+	    "Of no connection that is there; late ones too.");
+	one(p, "weir_gateway_retries_total", q.retries,
+	    "Peers that were asked to show their address.");
+	one(p, "weir_gateway_resets_total", q.resets,
+	    "Peers that were told that there is no such link.");
 }
 
 void weir_gateway_metrics_show(struct weir_gateway_metrics *m, const struct weir_gateway_now *now)
 {
-	struct page p = {.b = weir_buf_of(m->next, TEXT_MAX), .now = now};
+	const struct weir_cluster *c = now->cluster;
+	struct page *p = m->page;
 	char *old;
 
-	for (uint32_t i = 0; i < now->cluster->region_count; i++)
-		weir_gate_region(now->gate, i, &p.region[i]);
-	put_lanes(&p);
-	put_regions(&p);
-	put_transport(&p);
-	head(&p, "weir_build_info", "gauge", "Version of the gateway.");
-	weir_buf_printf(&p.b, "weir_build_info{version=\"%s\"} 1\n# EOF\n", WEIR_VERSION);
+	p->b = weir_buf_of(m->next, TEXT_MAX);
+	p->now = now;
+	for (uint32_t i = 0; i < c->region_count; i++) {
+		weir_gate_region(now->gate, i, &p->region[i]);
+		for (uint32_t k = 0; k < c->region[i].gateway_count; k++)
+			if (!weir_quic_peer_info(now->quic, i, k, &p->link[i][k]))
+				p->link[i][k].up = false;
+	}
+	put_lanes(p);
+	put_regions(p);
+	put_seen(p);
+	put_links(p);
+	put_transport(p);
+	head(p, "weir_build_info", "gauge", "Version of the gateway.");
+	weir_buf_printf(&p->b, "weir_build_info{version=\"%s\"} 1\n# EOF\n", WEIR_VERSION);
 	pthread_mutex_lock(&m->lock);
 	old = m->shown;
 	m->shown = m->next;
-	m->shown_len = p.b.len;
+	m->shown_len = p->b.len;
 	m->engine = now->engine;
 	m->next = old;
 	pthread_mutex_unlock(&m->lock);
@@ -219,9 +318,11 @@ int weir_gateway_metrics_open(const char *address, struct weir_gateway_metrics *
 		return weir_err_set(err, -ENOMEM, "out of memory");
 	m->shown = malloc(TEXT_MAX);
 	m->next = malloc(TEXT_MAX);
+	m->page = calloc(1, sizeof(*m->page));
 	pthread_mutex_init(&m->lock, NULL);
-	r = m->shown && m->next ? weir_metrics_http_start(address, &ops, TEXT_MAX, &m->http, err)
-				: weir_err_set(err, -ENOMEM, "out of memory");
+	r = m->shown && m->next && m->page
+		    ? weir_metrics_http_start(address, &ops, TEXT_MAX, &m->http, err)
+		    : weir_err_set(err, -ENOMEM, "out of memory");
 	if (r < 0) {
 		weir_gateway_metrics_close(m);
 		return r;
@@ -244,5 +345,6 @@ void weir_gateway_metrics_close(struct weir_gateway_metrics *m)
 	pthread_mutex_destroy(&m->lock);
 	free(m->shown);
 	free(m->next);
+	free(m->page);
 	free(m);
 }

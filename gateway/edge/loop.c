@@ -181,6 +181,19 @@ static int open_gate(struct weir_loop *l, struct weir_err *err)
 	return 0;
 }
 
+static int open_metrics(struct weir_loop *l, struct weir_err *err)
+{
+	int r = weir_gateway_metrics_open(l->opt.metrics, &l->metrics, err);
+
+	if (r == 0 || !l->opt.metrics_free)
+		return r;
+	/* Nobody asked: a taken port is no reason not to run. */
+	weir_log(WEIR_LOG_WARN, "metrics go to a free port", "why", err->text, NULL);
+	if (weir_gateway_metrics_open("127.0.0.1:0", &l->metrics, err) < 0)
+		weir_log(WEIR_LOG_WARN, "no metrics", "why", err->text, NULL);
+	return 0;
+}
+
 int weir_loop_open(const struct weir_loop_options *o, struct weir_loop **ret, struct weir_err *err)
 {
 	struct weir_loop *l = calloc(1, sizeof(*l));
@@ -198,7 +211,7 @@ int weir_loop_open(const struct weir_loop_options *o, struct weir_loop **ret, st
 	if (r == 0)
 		r = open_gate(l, err);
 	if (r == 0 && o->metrics)
-		r = weir_gateway_metrics_open(o->metrics, &l->metrics, err);
+		r = open_metrics(l, err);
 	if (r < 0) {
 		weir_loop_close(l);
 		return r;

@@ -18,6 +18,7 @@ struct weir_loop_options {
 	const char *pipeline;
 	const char *listen; /* NULL: as the cluster file says */
 	const char *metrics; /* address of the HTTP server; NULL: none */
+	bool metrics_free; /* when that one is taken: any free port, or none */
 };
 
 struct weir_loop;

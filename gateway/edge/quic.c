@@ -357,6 +357,18 @@ bool weir_quic_link_info(const struct weir_quic *q, weir_link_id link,
 	return true;
 }
 
+bool weir_quic_peer_info(const struct weir_quic *q, uint32_t region, uint32_t gateway,
+			 struct weir_quic_link_info *ret)
+{
+	weir_link_id newest = 0;
+
+	for (const struct weir_quic_link *l = q->links; l; l = l->next)
+		if (l->state == WEIR_QUIC_UP && l->region == (int)region &&
+		    l->gateway == (int)gateway && l->id > newest)
+			newest = l->id;
+	return newest && weir_quic_link_info(q, newest, ret);
+}
+
 void weir_quic_stats(const struct weir_quic *q, struct weir_quic_stats *ret)
 {
 	*ret = q->stats;

@@ -102,6 +102,9 @@ int weir_quic_reload(struct weir_quic *q, struct weir_err *err);
 
 bool weir_quic_link_info(const struct weir_quic *q, weir_link_id link,
 			 struct weir_quic_link_info *ret); /* false: no such link */
+/* The newest link with a gateway that is up. false: none. */
+bool weir_quic_peer_info(const struct weir_quic *q, uint32_t region, uint32_t gateway,
+			 struct weir_quic_link_info *ret);
 void weir_quic_stats(const struct weir_quic *q, struct weir_quic_stats *ret);
 
 #endif
