@@ -6,6 +6,9 @@
 VERSION := $(shell cat VERSION)
 VARIANT ?= release
 B := build/$(VARIANT)
+# Compilers at work when a target builds first and then runs something (make test); `make -jN` decides by itself.
+JOBS ?= $(shell nproc 2>/dev/null || echo 1)
+JOBS_FLAG = $(if $(findstring j,$(firstword -$(MAKEFLAGS))),,-j$(JOBS))
 
 PREFIX ?= /usr/local
 BINDIR ?= $(PREFIX)/bin
@@ -251,7 +254,11 @@ $(B)/tests/multi/%: $(B)/tests/multi/%.o $(patsubst %,$(B)/lib%.a,$(below_gatewa
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(ALL_LIBS) $(GATEWAY_LIBS)
 check-multi: all $(MULTI_BIN)
 	@tests/lib/run.sh $(B) multi $(sort $(wildcard tests/multi/test_*.sh))
-.PHONY: check-multi
+# Regions under fire (tests/multi/campaign.py). make campaign RUNS=10 SEED=1 REGIONS=5 BACKEND=dpdk SECONDS=60
+campaign: all
+	@tests/multi/campaign.py $(B) --runs $(or $(RUNS),1) --seed $(or $(SEED),1) --regions $(or $(REGIONS),5) \
+		--seconds $(or $(SECONDS),60) $(if $(BACKEND),--backend $(BACKEND))
+.PHONY: check-multi campaign
 
 # The model compiles production headers with its own atomics: no archive but base.
 $(B)/tests/model/%.o: OURS += -DWEIR_MODEL
@@ -330,13 +337,18 @@ pytest-report: deps-test
 .PHONY: pytest-report
 
 test: deps-test
+	@$(MAKE) --no-print-directory $(JOBS_FLAG) tests
 	@$(MAKE) --no-print-directory check
 
 asan tsan:
+	@$(MAKE) --no-print-directory $(JOBS_FLAG) VARIANT=$@ build-$@
 	@WEIR_EVENTS=$${WEIR_EVENTS:-100000} $(MAKE) --no-print-directory VARIANT=$@ check-$@
 check-asan: check
 # Of the unit tests those in which there can be more than one thread: the core has none.
 TSAN_SRC = $(shell grep -lE 'pthread|"(engine|gateway)/edge/|"shm/' $(UNIT_SRC))
+build-asan: tests
+build-tsan: $(STRESS_BIN) $(patsubst tests/%.c,$(B)/tests/%,$(TSAN_SRC)) all
+.PHONY: build-asan build-tsan
 check-tsan: $(STRESS_BIN) $(patsubst tests/%.c,$(B)/tests/%,$(TSAN_SRC)) all
 	@tests/lib/run.sh $(B) tsan $(STRESS_BIN) $(patsubst tests/%.c,$(B)/tests/%,$(TSAN_SRC))
 .PHONY: check-asan check-tsan
@@ -378,7 +390,7 @@ deps-dpdk:
 .PHONY: deps-dpdk
 
 run: deps
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory $(JOBS_FLAG) all
 	@examples/run.sh $(B)
 
 # ---- install -------------------------------------------------------------------------------
@@ -396,8 +408,9 @@ install: all
 		-e 's|@VERSION@|$(VERSION)|' engine/weir.pc.in >$(DESTDIR)$(LIBDIR)/pkgconfig/weir.pc
 	$(INSTALL) -m 644 $(wildcard docs/man/*.1) $(DESTDIR)$(MANDIR)/man1
 	cp -R examples/. $(DESTDIR)$(DATADIR)/examples
-	rm -rf $(DESTDIR)$(DATADIR)/examples/.weir $(DESTDIR)$(DATADIR)/examples/*/.weir
+	rm -rf $(DESTDIR)$(DATADIR)/examples/.weir $(DESTDIR)$(DATADIR)/examples/*/.weir $(DESTDIR)$(DATADIR)/examples/clusters/certs
 	sed -e '/^#/!s|@BINDIR@|$(BINDIR)|' engine/weir-engine@.service.in >$(DESTDIR)$(UNITDIR)/weir-engine@.service
+	sed -e '/^#/!s|@BINDIR@|$(BINDIR)|' gateway/weir-gateway@.service.in >$(DESTDIR)$(UNITDIR)/weir-gateway@.service
 
 uninstall:
 	rm -f $(patsubst $(B)/bin/%,$(DESTDIR)$(BINDIR)/%,$(BIN) $(SIM_BIN))
@@ -405,7 +418,7 @@ uninstall:
 	rm -rf $(DESTDIR)$(LIBDIR)/weir
 	rm -f $(DESTDIR)$(LIBDIR)/pkgconfig/weir.pc
 	rm -f $(patsubst docs/man/%,$(DESTDIR)$(MANDIR)/man1/%,$(wildcard docs/man/*.1))
-	rm -f $(DESTDIR)$(UNITDIR)/weir-engine@.service
+	rm -f $(DESTDIR)$(UNITDIR)/weir-engine@.service $(DESTDIR)$(UNITDIR)/weir-gateway@.service
 	rm -rf $(DESTDIR)$(INCLUDEDIR)/weir $(DESTDIR)$(DATADIR)
 
 clean:
