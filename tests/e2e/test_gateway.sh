@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # weir gateway as a process: usage, links between two of them, an engine that comes and goes, metrics, signals.
-# shellcheck disable=SC2016 # messages quote names in backquotes
+# shellcheck disable=SC2016,SC2317 # messages quote names in backquotes; functions are called by name
 set -u
 # shellcheck source=tests/e2e/lib.sh
 . tests/e2e/lib.sh
