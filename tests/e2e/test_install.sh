@@ -23,14 +23,26 @@ inst() {
 	env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL make -s --no-print-directory "$1" DESTDIR="$root" PREFIX=/opt/weir >"$dir/$1.log" 2>&1
 }
 check "make install" inst install
-for file in bin/weir bin/weir-engine bin/weir-rings bin/weir-sim lib/libweir.a lib/libweir.so lib/libweir.so.0 \
+for file in bin/weir bin/weir-engine bin/weir-rings bin/weir-sim bin/weir-gateway bin/weir-lab lib/libweir.a lib/libweir.so lib/libweir.so.0 \
 	"lib/libweir.so.$(cat VERSION)" lib/pkgconfig/weir.pc include/weir/weir.h share/man/man1/weir.1 \
-	share/weir/examples/first.yaml lib/systemd/system/weir-engine@.service; do
+	share/man/man1/weir-gateway.1 share/man/man1/weir-lab.1 share/weir/examples/first.yaml share/weir/examples/regions.yaml \
+	share/weir/examples/clusters/five.yaml lib/systemd/system/weir-engine@.service \
+	lib/systemd/system/weir-gateway@.service; do
 	check "installed: $file" [ -e "$home/$file" ]
 done
 has "the service starts the installed program" "$home/lib/systemd/system/weir-engine@.service" \
 	"ExecStart=/opt/weir/bin/weir-engine run"
+has "the gateway's service too" "$home/lib/systemd/system/weir-gateway@.service" \
+	'ExecStart=/opt/weir/bin/weir-gateway $WEIR_REGION_OPTIONS'
+if [ -e "$build/lib/weir-dpdk.so" ]; then
+	check "installed: the DPDK back end" [ -e "$home/lib/weir/weir-dpdk.so" ]
+else
+	skip "installed: the DPDK back end: this build has none"
+fi
 weir=$home/bin/weir
+ok "the installed program finds the gateway" gateway --version
+ok "and the lab" lab --help
+ok "a cluster of the examples" check --cluster "$home/share/weir/examples/clusters/five.yaml" "$home/share/weir/examples/regions.yaml"
 ok "the installed program finds the others" check "$home/share/weir/examples/first.yaml"
 ok "and the rings" rings --help
 is "nothing but our own names in the library" \
@@ -183,6 +195,8 @@ is "an operator in a program of one's own" "$code" 0
 
 # ---- uninstall ----
 check "make uninstall" inst uninstall
-check "the service is gone" [ ! -e "$home/lib/systemd/system/weir-engine@.service" ]
+for unit in engine gateway; do
+	check "the service of the $unit is gone" [ ! -e "$home/lib/systemd/system/weir-$unit@.service" ]
+done
 is "nothing is left" "$(find "$root" ! -type d | wc -l | tr -d ' ')" 0
 finish

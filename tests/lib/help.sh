@@ -8,12 +8,13 @@ weir $1 (variant $2, compiler $3)
   make test           set up, build, run all tests (unit, model, stress, fuzz replay, end to end)
   make all            programs, libweir, example operators into build/$2/
   make check          the tests without the set-up; parts: check-unit check-stress check-model
-                      check-fuzz check-e2e check-crash; one test: WEIR_TEST='pattern' make check-unit
+                      check-fuzz check-e2e check-multi check-crash; one test: WEIR_TEST='pattern' make check-unit
   make asan tsan      the tests in a sanitizer build of their own
   make pytest-report  the same tests under pytest: build/pytest_results.json (needs PyPI once)
   make coverage       tests with line coverage, report under build/coverage/
   make fuzz TARGET=csv TIME=60   libFuzzer on one target (default: each for TIME seconds)
   make crash RUNS=500   kills of real engines; make damage, make faults (docs/TESTING.md)
+  make campaign RUNS=3  engines, gateways and links of 5 regions under fire (SEED, REGIONS, SECONDS, BACKEND)
   make bench          the benchmarks in perf/ (BENCH=ring|hop|count|nexmark|latency|json|journal for one)
   make lint format    checks of the tree; clang-format
   make deps deps-test deps-bench   only the packages
