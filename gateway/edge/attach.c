@@ -30,7 +30,7 @@ struct lane {
 struct weir_attach {
 	struct weir_segment seg;
 	uint32_t gateways, gateway;
-	uint32_t count, held_count;
+	uint32_t count, holds, held_count;
 	struct lane *lane;
 	/* held lanes by edge, as the gate numbers them */
 	uint32_t *held;
@@ -346,7 +346,7 @@ bool weir_attach_claim(struct weir_attach *a, uint64_t now)
 {
 	bool changed = false;
 
-	for (uint32_t i = 0; i < a->count; i++) {
+	for (uint32_t i = 0; i < a->count && a->holds < WEIR_GATE_LANES_MAX; i++) {
 		struct lane *l = &a->lane[i];
 
 		if (l->held)
@@ -362,12 +362,13 @@ bool weir_attach_claim(struct weir_attach *a, uint64_t now)
 		    now - l->free_since_ns < COURTESY_NS)
 			continue;
 		l->held = claim(a, l);
+		a->holds += l->held;
 		changed |= l->held;
 	}
 	if (!changed)
 		return false;
 	a->held_count = 0;
-	for (uint32_t i = 0; i < a->count && a->held_count < WEIR_GATE_LANES_MAX; i++)
+	for (uint32_t i = 0; i < a->count; i++)
 		if (a->lane[i].held) {
 			a->held[a->held_count] = i;
 			a->gate[a->held_count++] = a->lane[i].gate;
