@@ -4,6 +4,8 @@
 #include <stdio.h>
 
 #include "base/assert.h"
+#include "host/clock.h"
+#include "host/heap.h"
 #include "shm/doorbell.h"
 #include "shm/role.h"
 
@@ -34,6 +36,8 @@ void weir_lane_end_open(struct weir_lane_end *l, struct weir_ring_block *out, ui
 	l->bell = keep_bell;
 	l->bells = bells;
 	l->io = (struct weir_lane_io){.claim = lane_claim, .keep = lane_keep, .ctx = l};
+	l->mem = &weir_heap_mem;
+	l->now_ns = weir_mono_ns;
 }
 
 void weir_lane_end_close(struct weir_lane_end *l)

@@ -32,6 +32,10 @@ struct weir_lane_end {
 	struct weir_doorbell *bell; /* of the gateways: bells of them; NULL: none */
 	uint32_t bells, frame_max;
 	struct weir_lane_io io; /* writes to tx */
+	/* what the end's node takes from outside; a simulator has its own, set behind open() */
+	const struct weir_mem *mem; /* the heap */
+	uint64_t (*now_ns)(void); /* the monotonic clock */
+	const struct weir_lane_codecs *codecs; /* NULL: each node makes a weir_lane_pack */
 
 	/* the end's own */
 	uint64_t read; /* bytes of rx that next() has handed out, not yet consumed */

@@ -15,9 +15,7 @@
 #include "engine/edge/edge_end.h"
 #include "engine/edge/lane_pack.h"
 #include "engine/edge/sink.h"
-#include "host/clock.h"
 #include "host/cluster.h"
-#include "host/heap.h"
 
 #define BRIEF_MAGIC UINT32_C(0x42444557)
 #define BRIEF_ENDED 1u
@@ -45,7 +43,8 @@ struct sink_edge {
 	uint64_t fence;
 	/* the edges' thread's */
 	struct weir_edge_out *out;
-	struct weir_lane_pack *pack;
+	struct weir_lane_pack *pack; /* NULL: the lane has codecs */
+	const struct weir_lane_codecs *codecs;
 	bool again; /* the receiver wants epochs once more, and nobody was told */
 	uint64_t cursor, newest; /* confirmed; newest that was applied */
 	struct handed handed[HANDED];
@@ -283,8 +282,8 @@ static int sink_edge_resume(struct weir_node *n, uint64_t cursor, struct weir_re
 					    .fence = o->fence,
 					    .hello = o->hello,
 					    .frame_max = o->lane->frame_max,
-					    .codecs = weir_lane_pack_codecs(o->pack),
-					    .mem = &weir_heap_mem};
+					    .codecs = o->codecs,
+					    .mem = o->lane->mem};
 	struct weir_edge_walk w;
 
 	writer_ready(n, o);
@@ -364,7 +363,7 @@ static int sink_edge_prepare(struct weir_node *n, const struct weir_sink_epoch *
 			     struct weir_err *err)
 {
 	struct sink_edge *o = n->op;
-	uint64_t now = weir_mono_ns();
+	uint64_t now = o->lane->now_ns();
 	int r = serve(n, o, now, err);
 
 	if (r < 0)
@@ -381,7 +380,7 @@ static int sink_edge_apply(struct weir_node *n, const struct weir_sink_epoch *e,
 			   struct weir_err *err)
 {
 	struct sink_edge *o = n->op;
-	uint64_t now = weir_mono_ns();
+	uint64_t now = o->lane->now_ns();
 	int r = serve(n, o, now, err);
 
 	if (r < 0)
@@ -402,7 +401,7 @@ static int sink_edge_apply(struct weir_node *n, const struct weir_sink_epoch *e,
 static int sink_edge_cursor(struct weir_node *n, uint64_t *ret_cursor, struct weir_err *err)
 {
 	struct sink_edge *o = n->op;
-	int r = serve(n, o, weir_mono_ns(), err);
+	int r = serve(n, o, o->lane->now_ns(), err);
 
 	if (r < 0)
 		return r;
@@ -452,8 +451,14 @@ int weir_sink_edge_open(struct weir_node *n, const struct weir_conn_env *env)
 	o->batch_cap = WEIR_MAX(WEIR_EDGE_BATCH_BYTES, WEIR_ALIGN_UP(n->task->record_max, 8u));
 	o->batch = weir_region_alloc(env->region, o->batch_cap);
 	o->hello = weir_edge_hello(o->edge, env, env->in);
+	o->codecs = o->lane->codecs;
+	if (o->codecs)
+		return 0;
 	o->pack = weir_lane_pack_new(env->cluster, env->lane, &n->task->err);
-	return o->pack ? 0 : n->task->err.code;
+	if (!o->pack)
+		return n->task->err.code;
+	o->codecs = weir_lane_pack_codecs(o->pack);
+	return 0;
 }
 
 void weir_sink_edge_view(const struct weir_node *n, struct weir_edge_view *ret)

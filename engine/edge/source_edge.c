@@ -12,8 +12,6 @@
 #include "engine/core/source_state.h"
 #include "engine/edge/edge_end.h"
 #include "engine/edge/lane_pack.h"
-#include "host/clock.h"
-#include "host/heap.h"
 
 #define SILENT 1u
 
@@ -25,7 +23,8 @@ struct source_edge {
 	struct weir_str hello;
 	const struct weir_journal *journal;
 	struct weir_edge_in *in; /* made when the fence is known: ready() */
-	struct weir_lane_pack *pack;
+	struct weir_lane_pack *pack; /* NULL: the lane has codecs */
+	const struct weir_lane_codecs *codecs;
 	uint64_t raw_bytes;
 	pthread_mutex_t lock; /* view */
 	struct weir_edge_view view;
@@ -47,8 +46,8 @@ static void ready(struct source_edge *o)
 					    .hello = o->hello,
 					    .frame_max = o->lane->frame_max,
 					    .schema = o->schema,
-					    .codecs = weir_lane_pack_codecs(o->pack),
-					    .mem = &weir_heap_mem};
+					    .codecs = o->codecs,
+					    .mem = o->lane->mem};
 	o->in = weir_edge_in_new(&opt);
 }
 
@@ -211,7 +210,7 @@ static void source_edge_fini(struct weir_node *n)
 
 	if (o->in) {
 		/* The last word: what has become durable since the last turn. */
-		weir_edge_in_step(o->in, &o->lane->io, "", weir_mono_ns());
+		weir_edge_in_step(o->in, &o->lane->io, "", o->lane->now_ns());
 		weir_lane_end_flush(o->lane);
 		weir_edge_in_free(o->in);
 	}
@@ -247,9 +246,13 @@ int weir_source_edge_open(struct weir_node *n, const struct weir_conn_env *env)
 		return 0;
 	weir_assert(env->lane);
 	o->lane = env->lane;
-	o->pack = weir_lane_pack_new(env->cluster, NULL, &n->task->err);
-	if (!o->pack)
-		return n->task->err.code;
+	o->codecs = o->lane->codecs;
+	if (!o->codecs) {
+		o->pack = weir_lane_pack_new(env->cluster, NULL, &n->task->err);
+		if (!o->pack)
+			return n->task->err.code;
+		o->codecs = weir_lane_pack_codecs(o->pack);
+	}
 	weir_assert(env->journal);
 	o->journal = env->journal;
 	o->hello = weir_edge_hello(o->edge, env, o->schema);
