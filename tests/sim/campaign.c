@@ -170,7 +170,7 @@ static int finish(const struct sim_campaign *c, struct sim_tally *t, struct sim_
 	else
 		print_tally(t, !c->once);
 	if (c->shrink && t->failed)
-		sim_shrink(t->first_failed, user, &t->first, stdout);
+		sim_shrink(t->first_failed, c->regions, user, &t->first, stdout);
 	if (c->probes) {
 		uint32_t never = sim_sites_print(stdout, true);
 
@@ -188,7 +188,7 @@ static int finish(const struct sim_campaign *c, struct sim_tally *t, struct sim_
 static int one_plant(const struct sim_campaign *c)
 {
 	struct sim_verdict v;
-	uint64_t n = sim_plant_seeds(c->plant, c->first, c->last, &v), seed = c->first + n - 1;
+	uint64_t n = sim_plant_seeds(c->plant, c->regions, c->first, c->last, &v), seed = c->first + n - 1;
 
 	if (!n) {
 		printf("%s: not found by seeds %llu-%llu\n", sim_plant_name(c->plant),
@@ -199,7 +199,7 @@ static int one_plant(const struct sim_campaign *c)
 	       (unsigned long long)seed, (unsigned long long)n, v.id, v.text);
 	if (c->shrink) {
 		sim_plant_set(c->plant);
-		sim_shrink(seed, NULL, &v, stdout);
+		sim_shrink(seed, c->regions, NULL, &v, stdout);
 	}
 	sim_mem_free();
 	return 0;
@@ -224,6 +224,7 @@ int sim_campaign_run(const struct sim_campaign *c)
 	for (uint64_t seed = c->first; c->seconds || seed <= c->last; seed++) {
 		struct sim_run run = {.seed = seed,
 				      .user = user,
+				      .regions = c->regions,
 				      .lines = c->trace ? stdout : NULL,
 				      .dump = detail ? stdout : NULL};
 		struct sim_verdict v;
@@ -231,7 +232,10 @@ int sim_campaign_run(const struct sim_campaign *c)
 		if (detail && !c->json) {
 			struct sim_options o;
 
-			sim_options_of(&o, seed);
+			if (c->regions)
+				sim_options_regions(&o, seed, c->regions);
+			else
+				sim_options_of(&o, seed);
 			printf("seed %llu\n", (unsigned long long)seed);
 			sim_options_print(&o, !user, stdout);
 			fflush(stdout);

@@ -12,6 +12,7 @@ struct sim_campaign {
 	uint64_t seconds; /* of CPU time; 0: no limit */
 	bool detail, once, trace, shrink, plants, probes, json;
 	unsigned plant;
+	uint32_t regions; /* 0: one */
 	const struct sim_story *story;
 	const char *pipeline;
 };
@@ -31,13 +32,14 @@ unsigned sim_plant_find(const char *name); /* 0: none */
 const char *sim_plant_name(unsigned plant);
 const char *sim_plant_text(unsigned plant);
 /* Seeds first .. last until one fails; its number among them from 1, or 0. */
-uint64_t sim_plant_seeds(unsigned plant, uint64_t first, uint64_t last, struct sim_verdict *ret);
+uint64_t sim_plant_seeds(unsigned plant, uint32_t regions, uint64_t first, uint64_t last,
+			 struct sim_verdict *ret);
 
 /* Once, or twice with traces that must be equal. */
 void sim_campaign_seed(const struct sim_run *run, bool once, struct sim_verdict *ret);
 double sim_cpu_seconds(void);
 
 /* shrink.c: the faults that are left when all others are dropped; prints them. */
-void sim_shrink(uint64_t seed, struct sim_user *user, const struct sim_verdict *failed, FILE *to);
+void sim_shrink(uint64_t seed, uint32_t regions, struct sim_user *user, const struct sim_verdict *failed, FILE *to);
 
 #endif

@@ -32,10 +32,11 @@ static void check_sources(struct sim *s, uint64_t epoch)
 	if (s->user || !l || l->cell.ended)
 		return;
 	for (uint32_t t = 0; t < l->tasks.task_count; t++) {
+		const struct weir_step *step = &l->p->step[l->unit[t].task.node[0].step];
 		uint32_t p = t - l->tasks.chain[l->tasks.task_chain[t]].first_task;
 		uint64_t want = sim_mark_at(&s->check->position[p], epoch);
 
-		if (!l->unit[t].source)
+		if (!l->unit[t].source || step->source.connector == WEIR_CONN_EDGE)
 			continue;
 		sim_check(s, l->unit[t].source->rows == want, "I5",
 			  "source task %u goes on at %llu, epoch %llu ended at %llu", p,

@@ -35,13 +35,29 @@
 	X(LATE_REPORT, "what a task reports is late")                                              \
 	X(STOP, "the engine is stopped in good order and started again")                           \
 	X(RESCALE, "keyed steps start again with another number of tasks")                         \
-	X(BUGGIFY, "the unlikely in the code is made likely")
+	X(BUGGIFY, "the unlikely in the code is made likely")                                      \
+	/* between regions (regions.h) */                                                          \
+	X(GATE_KILL, "a gateway is killed")                                                        \
+	X(GATE_SLOW, "a gateway does not run for a while")                                         \
+	X(LINK_BREAK, "a link breaks")                                                             \
+	X(LINK_CUT, "two regions do not reach each other for a while")                             \
+	X(LINK_ONE_WAY, "nothing gets from a region to another one for a while")                   \
+	X(LINK_ISLE, "a region is cut off from all others for a while")                            \
+	X(LINK_SWIZZLE, "regions are cut off one after the other, and come back in another order") \
+	X(LINK_CLOG, "what is on its way between two regions takes long")                          \
+	X(LINK_JITTER, "some packets take longer, or are sent again")                              \
+	X(LINK_HANG, "a dialled link gets no answer")                                              \
+	X(LANE_LOSE, "a gateway loses a frame; its stream breaks soon")                            \
+	X(LANE_TWICE, "a gateway hands a frame over twice")                                        \
+	X(LANE_FORGE, "a gateway hands over another frame than was sent")                          \
+	X(REGION_SLOW, "a region does not run for a while")
 
 enum sim_fault_class {
 #define SIM_FAULT_X(name, text) SIM_##name,
 	SIM_FAULT_LIST(SIM_FAULT_X)
 #undef SIM_FAULT_X
-		SIM_FAULT_COUNT
+		SIM_FAULT_COUNT,
+	SIM_FAULT_BETWEEN = SIM_GATE_KILL /* and all behind it: of regions only */
 };
 
 #define SIM_MASK_MAX 4096 /* numbers that can be masked, per class */

@@ -72,9 +72,10 @@ static void on_probe(void *ctx, const char *name)
 
 static bool on_buggify(void *ctx, const char *name)
 {
-	struct sim *s = ctx;
+	struct sim *s = sim_now; /* of several regions the one that runs */
 	struct sim_site *p = find(name);
 
+	(void)ctx;
 	if (!p->on || !sim_fault(s, SIM_BUGGIFY, s->opt.hook_rate))
 		return false;
 	hit(p);
@@ -91,7 +92,6 @@ void sim_hooks_begin(struct sim *s)
 	run_number++;
 	for (uint32_t i = 0; i < SITES; i++)
 		site[i].on = weir_prng_chance(&p, 1, 4);
-	hooks.ctx = s;
 	weir_hooks = &hooks;
 }
 

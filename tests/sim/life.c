@@ -7,6 +7,7 @@
 #include "tests/sim/graph.h"
 #include "tests/sim/mem.h"
 #include "tests/sim/moment.h"
+#include "tests/sim/regions.h"
 #include "tests/sim/sink.h"
 #include "tests/sim/situation.h"
 #include "tests/sim/source.h"
@@ -30,6 +31,8 @@ static int make_source(void *ctx, struct weir_node *n, const struct weir_op_env 
 
 	if (l->s->user)
 		return sim_user_source(l->s, n, env, l->p);
+	if (env->step->source.connector == WEIR_CONN_EDGE)
+		return sim_edge_source_init(l, n, env);
 	return sim_source_init(l->s, n, env);
 }
 
@@ -37,6 +40,8 @@ static int make_sink(void *ctx, struct weir_node *n, const struct weir_op_env *e
 {
 	struct sim_life *l = ctx;
 
+	if (env->step->sink.connector == WEIR_CONN_EDGE)
+		return sim_edge_sink_init(l, n, env);
 	return sim_sink_init(l->s, n, env);
 }
 
@@ -155,8 +160,9 @@ int sim_life_start(struct sim *s, uint32_t parallelism, struct sim_life **ret)
 	sim_mem_init(&l->mem);
 	weir_region_init(&l->region, &l->mem.mem);
 	l->disk = sim_disk_of(s->disk);
-	r = s->user ? sim_user_build(s, &l->region, &l->p, &l->err)
-		    : sim_graph_build(&s->opt, parallelism, &l->region, &l->p, &l->err);
+	r = s->user   ? sim_user_build(s, &l->region, &l->p, &l->err)
+	    : s->region ? sim_region_build(l)
+			: sim_graph_build(&s->opt, parallelism, &l->region, &l->p, &l->err);
 	if (r == 0)
 		r = open_journal(l);
 	if (r < 0)
@@ -169,7 +175,7 @@ int sim_life_start(struct sim *s, uint32_t parallelism, struct sim_life **ret)
 				    &l->err);
 	if (r == 0)
 		r = assemble(l);
-	if (r == 0 && !s->user)
+	if (r == 0 && !s->user && !s->region)
 		sim_shadow_wrap(l);
 	if (r == 0)
 		r = open_cell(l);
@@ -204,6 +210,8 @@ void sim_life_end(struct sim_life *l)
 		sim_life_close_nodes(l);
 	for (uint32_t i = 0; l->ring && i < l->tasks.ring_count; i++)
 		sim_ring_give(l->ring[i]);
+	if (l->lanes)
+		sim_lanes_end(l->lanes);
 	sim_mem_fini(&l->mem);
 	free(l);
 }
@@ -232,11 +240,13 @@ bool sim_life_rung(const struct sim_life *l, uint32_t task)
 	if (k->report && k->report_ns <= now)
 		return true;
 	if (u->done || l->rest)
-		return false;
+		return l->s->region && sim_edge_is_source(l, task) && (k->rung || sim_edge_rung(l, task));
 	if (k->rung || u->barrier_want != c->barrier || u->hold != c->hold ||
 	    u->round_want != c->round || u->touch_bytes != c->touch_bytes ||
 	    u->durable != c->durable)
 		return true;
+	if (l->s->region && sim_edge_is_source(l, task))
+		return sim_edge_rung(l, task);
 	return u->source && !u->hold && !u->passed && !u->blocked && now >= u->wait_until_ns;
 }
 
@@ -286,7 +296,7 @@ int sim_life_turn(struct sim_life *l, uint32_t task, uint32_t batches)
 	int r;
 
 	if (u->done || l->rest)
-		return 0;
+		return l->s->region ? sim_edge_attend(l, task) : 0;
 	u->barrier_want = l->cell.barrier;
 	u->hold = l->cell.hold;
 	u->round_want = l->cell.round;

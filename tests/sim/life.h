@@ -60,6 +60,7 @@ struct sim_life {
 	uint32_t parallelism;
 	bool stop;
 	struct sim_shadow shadow;
+	struct sim_lanes *lanes; /* of a region: the rings to its gateways */
 };
 
 /* A process starts and reads everything back. 0, or <0 with text in l->err. The life is to be ended in any case. */

@@ -27,6 +27,7 @@ static const char usage[] =
 	"  --seed N          one seed, in detail\n"
 	"  --seeds A-B       these seeds (default: 1-100, with PIPELINE 1-20)\n"
 	"  --time S          seeds from A on, for S seconds of CPU time\n"
+	"  --regions N       so many regions, 3 to 16, with gateways and links between them\n"
 	"  --once            each seed once; without it twice, and both must do the very same\n"
 	"  --trace           every event as a line\n"
 	"  --shrink          leaves faults of a failing seed out as long as it fails the same way,\n"
@@ -95,6 +96,10 @@ static int with_value(struct sim_campaign *c, const char *opt, const char *value
 		if (!value || !number(value, &n, &end) || *end || !n)
 			return bad_use("a number of seconds is needed behind", opt);
 		c->seconds = n;
+	} else if (strcmp(opt, "--regions") == 0) {
+		if (!value || !number(value, &n, &end) || *end || n < 3 || n > 16)
+			return bad_use("a number from 3 to 16 is needed behind", opt);
+		c->regions = (uint32_t)n;
 	} else if (strcmp(opt, "--plant") == 0) {
 		c->plant = value ? sim_plant_find(value) : 0;
 		if (!c->plant)

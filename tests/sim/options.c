@@ -145,7 +145,7 @@ void sim_options_print(const struct sim_options *o, bool with_workload, FILE *to
 		(double)o->deadline_ns / 1e6, (unsigned long long)o->base_bytes,
 		(unsigned long long)o->segment_bytes);
 	fprintf(to, "  faults     for %.0f ms:", (double)o->fault_ns / 1e6);
-	for (unsigned c = 0; c < SIM_FAULT_COUNT; c++)
+	for (unsigned c = 0; c < (o->regions ? SIM_FAULT_COUNT : SIM_FAULT_BETWEEN); c++)
 		if (o->on[c])
 			fprintf(to, " %s", sim_fault_name(c));
 	fprintf(to,

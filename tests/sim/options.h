@@ -43,6 +43,16 @@ struct sim_options {
 	uint64_t epoch_ns, epoch_bytes, deadline_ns, base_bytes, segment_bytes;
 	uint32_t in_flight;
 	uint32_t journal_bytes; /* that may be on their way to the disk */
+	/* several regions (regions.h) */
+	uint32_t regions; /* 0: one */
+	uint32_t gateways; /* of each */
+	uint32_t all_set; /* where `all` runs: bits */
+	uint32_t hop[3]; /* from, over, to: regions */
+	uint64_t lane_bytes;
+	uint64_t buffer_bytes, spill_bytes; /* of an edge */
+	uint32_t compression; /* enum of struct weir_cluster */
+	uint64_t delay_ns; /* between regions, at most */
+	uint32_t link_rate; /* per million */
 	/* faults */
 	bool on[SIM_FAULT_COUNT];
 	uint64_t kill_every_ns; /* mean */
@@ -53,6 +63,10 @@ struct sim_options {
 
 void sim_options_of(struct sim_options *o, uint64_t seed);
 /* No faults; the same workload. */
+/* regions_options.c: what differs with several regions; of the world, and of one of them. */
+void sim_options_regions(struct sim_options *o, uint64_t seed, uint32_t regions);
+void sim_options_region(struct sim_options *ret, const struct sim_options *world, uint64_t seed,
+			uint32_t number);
 void sim_options_calm(struct sim_options *o);
 /* The workload too, unless the pipeline is the user's. */
 void sim_options_print(const struct sim_options *o, bool workload, FILE *to);

@@ -10,29 +10,29 @@
 
 static const char *const name_of[] = {
 #define WEIR_PLANT_X(name, text) #name,
-	WEIR_PLANT_LIST(WEIR_PLANT_X)
+	WEIR_PLANT_LIST(WEIR_PLANT_X) WEIR_EDGE_PLANT_LIST(WEIR_PLANT_X)
 #undef WEIR_PLANT_X
 };
 
 static const char *const text_of[] = {
 #define WEIR_PLANT_X(name, text) text,
-	WEIR_PLANT_LIST(WEIR_PLANT_X)
+	WEIR_PLANT_LIST(WEIR_PLANT_X) WEIR_EDGE_PLANT_LIST(WEIR_PLANT_X)
 #undef WEIR_PLANT_X
 };
 
 const char *sim_plant_name(unsigned plant)
 {
-	return plant < WEIR_PLANT_COUNT ? name_of[plant] : "?";
+	return plant < WEIR_EDGE_PLANT_END ? name_of[plant] : "?";
 }
 
 const char *sim_plant_text(unsigned plant)
 {
-	return plant < WEIR_PLANT_COUNT ? text_of[plant] : "?";
+	return plant < WEIR_EDGE_PLANT_END ? text_of[plant] : "?";
 }
 
 unsigned sim_plant_find(const char *name)
 {
-	for (unsigned i = 1; i < WEIR_PLANT_COUNT; i++)
+	for (unsigned i = 1; i < WEIR_EDGE_PLANT_END; i++)
 		if (strcmp(name_of[i], name) == 0)
 			return i;
 	return 0;
@@ -49,7 +49,8 @@ bool sim_plant_set(unsigned p)
 #endif
 }
 
-uint64_t sim_plant_seeds(unsigned p, uint64_t first, uint64_t last, struct sim_verdict *ret)
+uint64_t sim_plant_seeds(unsigned p, uint32_t regions, uint64_t first, uint64_t last,
+			 struct sim_verdict *ret)
 {
 	uint64_t found = 0;
 
@@ -59,7 +60,7 @@ uint64_t sim_plant_seeds(unsigned p, uint64_t first, uint64_t last, struct sim_v
 		return 0;
 	}
 	for (uint64_t seed = first; seed <= last && !found; seed++) {
-		struct sim_run run = {.seed = seed};
+		struct sim_run run = {.seed = seed, .regions = regions};
 
 		sim_world_run(&run, ret);
 		if (ret->end == SIM_FAILED)
@@ -78,8 +79,9 @@ static int by_number(const void *a, const void *b)
 
 int sim_campaign_plants(const struct sim_campaign *c)
 {
-	uint64_t need[WEIR_PLANT_COUNT], last = c->given ? c->last : c->first + SEEDS_MAX - 1;
-	unsigned n = 0, missed = 0;
+	uint64_t need[WEIR_EDGE_PLANT_END], last = c->given ? c->last : c->first + SEEDS_MAX - 1;
+	/* With regions those in edges, and the canary; with one the others. */
+	unsigned end = c->regions ? WEIR_EDGE_PLANT_END : WEIR_PLANT_COUNT, n = 0, missed = 0;
 
 	if (!sim_plant_set(WEIR_PLANT_NONE)) {
 		fprintf(stderr,
@@ -87,9 +89,13 @@ int sim_campaign_plants(const struct sim_campaign *c)
 		return 2;
 	}
 	printf("%-20s %6s  %-7s %s\n", "bug", "seeds", "by", "how it showed");
-	for (unsigned p = 1; p < WEIR_PLANT_COUNT; p++) {
+	for (unsigned p = 1; p < end; p++) {
 		struct sim_verdict v = {0};
-		uint64_t found = sim_plant_seeds(p, c->first, last, &v);
+		uint64_t found;
+
+		if (c->regions && p > WEIR_PLANT_CANARY && p <= WEIR_PLANT_EDGES)
+			continue;
+		found = sim_plant_seeds(p, c->regions, c->first, last, &v);
 
 		if (found)
 			printf("%-20s %6llu  %-7s %.110s\n", name_of[p], (unsigned long long)found,

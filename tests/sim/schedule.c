@@ -74,7 +74,10 @@ static void move_on(struct sim *s)
 	sooner(&until, s->now, sim_disk_next(s->disk));
 	sooner(&until, s->now, sim_stores_next(s->stores));
 	sooner(&until, s->now, sim_life_next(s->life));
-	s->now = until;
+	if (s->region)
+		s->idle_until = until;
+	else
+		s->now = until;
 }
 
 static int act(struct sim *s, uint32_t actor, uint32_t tasks)

@@ -32,6 +32,7 @@ struct sim_check;
 struct sim_story;
 struct sim_user;
 struct sim_scratch_block;
+struct sim_region;
 
 enum sim_end {
 	SIM_RUNNING = 0,
@@ -80,6 +81,12 @@ struct sim {
 	uint32_t rescales; /* one after the other */
 	bool killed_starting; /* the last life did not get to work */
 	struct sim_kill kill;
+	uint64_t next_event, kill_at, stop_at; /* when the world looks for faults */
+	/* one region of several (regions.h): the clock is everybody's */
+	struct sim_region *region; /* NULL: the only one */
+	uint32_t number;
+	uint64_t idle_until; /* nobody has anything to do before this */
+	uint64_t down_until; /* there is no engine before this */
 	struct sim_scratch_block *scratch;
 	jmp_buf out; /* kills and failures leave production code here */
 	struct sim_verdict verdict;

@@ -48,7 +48,7 @@ void sim_record_of(const struct sim *s, uint32_t task, uint32_t i, struct sim_re
 	const struct sim_options *o = &s->opt;
 	uint64_t h = mix(mix(s->seed, task + 1u), i);
 
-	ret->id = SIM_ID(task, i);
+	ret->id = SIM_ID(task, i) + SIM_REGION_ID(s->number);
 	ret->k = key_of(o, mix(h, 1));
 	ret->amount = (int64_t)(mix(h, 2) % 2001) - 1000;
 	ret->t = SIM_TIME_BASE + (int64_t)(i * o->spread_ns);

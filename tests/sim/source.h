@@ -14,6 +14,7 @@ enum { SIM_F_T, SIM_F_ID, SIM_F_K, SIM_F_KS, SIM_F_AMOUNT, SIM_F_NOTE, SIM_F_NON
 
 #define SIM_TIME_BASE INT64_C(1700000000000000000)
 #define SIM_ID(task, i) ((int64_t)(task) << 32 | (int64_t)(i))
+#define SIM_REGION_ID(number) ((int64_t)(number) << 40)
 #define SIM_MARKED(id) ((id) % 4 == 1) /* records the operator `marks` says */
 
 struct sim_record {

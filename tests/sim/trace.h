@@ -48,7 +48,14 @@
 	X(NONCE, 0, "nonce of record %llu: %llu")                                                  \
 	X(FAULT, 0, "fault: class %llu, number %llu")                                              \
 	X(CALM, 1, "faults end")                                                                   \
-	X(ENDED, 1, "everything is durable and applied")
+	X(ENDED, 1, "everything is durable and applied")                                           \
+	X(GATE_START, 1, "gateway %llu starts (life %llu)")                                        \
+	X(GATE_KILL, 1, "gateway %llu killed (life %llu)")                                         \
+	X(LANES, 1, "gateway %llu holds %llu lanes")                                               \
+	X(PACKET, 0, "packet of kind %llu, stream %llu, %llu bytes")                               \
+	X(BREAK, 1, "link %llu between gateways %llu and %llu breaks")                             \
+	X(CONFIRMED, 1, "edge %llu: epoch %llu is confirmed")                                      \
+	X(FORGED, 1, "lane of edge %llu: frame %llu forged (kind %llu)")
 
 enum sim_event {
 #define SIM_EVENT_X(name, story, text) SIM_EV_##name,
@@ -62,6 +69,7 @@ struct sim_trace {
 	uint64_t events;
 	FILE *lines; /* every event as a line, or NULL */
 	FILE *golden; /* story events only, or NULL */
+	const char *tag; /* whose events: before each line; NULL: nothing */
 };
 
 struct sim;

@@ -9,6 +9,7 @@
 #include "tests/sim/disk.h"
 #include "tests/sim/hooks.h"
 #include "tests/sim/life.h"
+#include "tests/sim/regions.h"
 #include "tests/sim/sink.h"
 #include "tests/sim/situation.h"
 
@@ -146,6 +147,8 @@ static void excuse(struct sim *s, const struct weir_err *err, int r)
 	}
 	if (d->write_failed || d->read_failed || d->full_seen || s->stores->away_seen)
 		return;
+	if (s->region && sim_region_excuse(s, err, r))
+		return;
 	sim_fail(s, r == WEIR_E_CORRUPT ? "I33" : "L1",
 		 "the engine stops without a reason: %s (code %d)", err->text, r);
 }
@@ -217,6 +220,8 @@ static bool start(struct sim *s, uint32_t parallelism)
 	sim_trace(s, SIM_EV_READY, weir_journal_fence(s->life->journal), s->life->cell.durable, 0);
 	started(s, s->parallelism);
 	s->parallelism = parallelism;
+	if (s->region)
+		sim_region_started(s);
 	return true;
 }
 
@@ -244,30 +249,35 @@ static void happen(struct sim *s)
 		sim_disk_heal(d);
 }
 
-static void calm_down(struct sim *s)
+void sim_world_calm(struct sim *s)
 {
-	if (s->calm || s->now - SIM_START_NS < s->opt.fault_ns)
-		return;
 	s->calm = true;
 	s->calm_from_ns = s->now;
 	s->kill.armed = false;
 	sim_trace(s, SIM_EV_CALM, 0, 0, 0);
 }
 
-static void events(struct sim *s, uint64_t *next_event, uint64_t *kill_at, uint64_t *stop_at)
+static void calm_down(struct sim *s)
 {
-	if (s->now < *next_event)
+	if (s->calm || s->region || s->now - SIM_START_NS < s->opt.fault_ns)
 		return;
-	*next_event = s->now + EVENT_NS;
+	sim_world_calm(s);
+}
+
+static void events(struct sim *s)
+{
+	if (s->now < s->next_event)
+		return;
+	s->next_event = s->now + EVENT_NS;
 	calm_down(s);
 	happen(s);
-	if (s->now >= *kill_at && !s->kill.armed) {
-		*kill_at = next_kill(s);
+	if (s->now >= s->kill_at && !s->kill.armed) {
+		s->kill_at = next_kill(s);
 		if (sim_fault(s, SIM_KILL, 900000))
 			arm(s);
 	}
-	if (s->now >= *stop_at && !s->life->stop) {
-		*stop_at = next_kill(s) + s->opt.kill_every_ns;
+	if (s->now >= s->stop_at && !s->life->stop) {
+		s->stop_at = next_kill(s) + s->opt.kill_every_ns;
 		s->life->stop = sim_fault(s, SIM_STOP, 900000);
 		s->life->cell_rung = true;
 	}
@@ -294,7 +304,10 @@ static void down(struct sim *s)
 {
 	uint64_t ms = s->calm ? 1 : weir_prng_range(&s->prng_kill, 1, 100);
 
-	s->now += ms * WEIR_NS_PER_MS;
+	if (s->region)
+		s->down_until = s->idle_until = s->now + ms * WEIR_NS_PER_MS;
+	else
+		s->now += ms * WEIR_NS_PER_MS;
 	sim_stores_settle(s->stores);
 	calm_down(s);
 }
@@ -316,6 +329,8 @@ static void restart_and_compare(struct sim *s)
 	s->kill = (struct sim_kill){0};
 	weir_cell_close(&then->cell);
 	then->cell_open = false;
+	if (s->region)
+		sim_region_stopped(then);
 	sim_disk_kill(s->disk, false);
 	sim_stores_kill(s->stores, false);
 	s->life_then = then;
@@ -331,41 +346,56 @@ static void restart_and_compare(struct sim *s)
 	sim_life_end(then);
 }
 
+void sim_world_begin(struct sim *s)
+{
+	s->next_event = 0;
+	s->kill_at = next_kill(s);
+	s->stop_at = next_kill(s);
+}
+
+bool sim_world_step(struct sim *s)
+{
+	int r;
+
+	if (!s->life && s->now < s->down_until) {
+		s->idle_until = s->down_until;
+		return true;
+	}
+	if (!s->life && !start(s, pick_parallelism(s))) {
+		give_up(s);
+		return true;
+	}
+	if (s->life->cell.finished) {
+		/* Once more after the end: it must know that it has ended. */
+		if (over(s) == LIFE_ENDED && s->end_seen)
+			return false;
+		s->end_seen |= s->life->cell.ended && !s->life->stop;
+		restart_and_compare(s);
+		return true;
+	}
+	r = sim_round(s);
+	if (r < 0) {
+		excuse(s, &s->life->err, r);
+		give_up(s);
+		return true;
+	}
+	events(s);
+	sim_check(s, !s->calm || s->region || s->now - s->calm_from_ns < CALM_NS_MAX, "L1",
+		  "faults ended %.0f s ago, and it is not through",
+		  (double)(s->now - s->calm_from_ns) / 1e9);
+	return true;
+}
+
 static void work(struct sim *s)
 {
-	uint64_t next_event = 0, kill_at = next_kill(s), stop_at = next_kill(s);
-
-	for (;;) {
-		int r;
-
-		if (!s->life && !start(s, pick_parallelism(s))) {
-			give_up(s);
-			continue;
-		}
-		if (s->life->cell.finished) {
-			/* Once more after the end: it must know that it has ended. */
-			if (over(s) == LIFE_ENDED && s->end_seen)
-				return;
-			s->end_seen |= s->life->cell.ended && !s->life->stop;
-			restart_and_compare(s);
-			continue;
-		}
-		r = sim_round(s);
-		if (r < 0) {
-			excuse(s, &s->life->err, r);
-			give_up(s);
-			continue;
-		}
-		events(s, &next_event, &kill_at, &stop_at);
-		sim_check(s, !s->calm || s->now - s->calm_from_ns < CALM_NS_MAX, "L1",
-			  "faults ended %.0f s ago, and it is not through",
-			  (double)(s->now - s->calm_from_ns) / 1e9);
-	}
+	sim_world_begin(s);
+	while (sim_world_step(s))
+		;
 }
 
 /* ---- a run ---- */
 
-static void set_up(struct sim *s, const struct sim_run *run)
+void sim_world_open(struct sim *s, const struct sim_run *run)
 {
 	memset(s, 0, sizeof(*s));
 	s->seed = run->seed;
@@ -390,11 +420,12 @@ static void set_up(struct sim *s, const struct sim_run *run)
 	s->stores = sim_stores_new(s);
 	s->check = sim_alloc(sizeof(*s->check));
 	sim_now = s;
-	sim_hooks_begin(s);
+	if (!run->regions)
+		sim_hooks_begin(s);
 	weir_panic_set_hook(on_panic);
 }
 
-static void tear_down(struct sim *s)
+void sim_world_close(struct sim *s)
 {
 	weir_hooks = NULL;
 	if (s->life)
@@ -433,20 +464,30 @@ static void verdict(struct sim *s, const struct sim_run *run, struct sim_verdict
 	*ret = *v;
 }
 
+void sim_world_killed(struct sim *s)
+{
+	sim_trace(s, SIM_EV_KILL, s->life_count, 0, 0);
+	killed(s);
+	dead(s);
+	down(s);
+}
+
 void sim_world_run(const struct sim_run *run, struct sim_verdict *ret)
 {
-	struct sim *s = sim_alloc(sizeof(*s));
+	struct sim *s;
 
-	set_up(s, run);
+	if (run->regions) {
+		sim_regions_run(run, ret);
+		return;
+	}
+	s = sim_alloc(sizeof(*s));
+	sim_world_open(s, run);
 	switch (setjmp(s->out)) {
 	case SIM_JUMP_FAIL:
 		s->verdict.end = SIM_FAILED;
 		break;
 	case SIM_JUMP_KILL:
-		sim_trace(s, SIM_EV_KILL, s->life_count, 0, 0);
-		killed(s);
-		dead(s);
-		down(s);
+		sim_world_killed(s);
 		/* fall through */
 	default:
 		work(s);
@@ -455,6 +496,6 @@ void sim_world_run(const struct sim_run *run, struct sim_verdict *ret)
 		break;
 	}
 	verdict(s, run, ret);
-	tear_down(s);
+	sim_world_close(s);
 	free(s);
 }

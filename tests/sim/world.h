@@ -17,12 +17,22 @@ struct sim_run {
 	const struct sim_mask *mask;
 	const struct sim_story *story;
 	struct sim_user *user;
+	uint32_t regions; /* so many, and links between them (regions.h); 0: one */
 	uint32_t *counts; /* SIM_FAULT_COUNT: faults decided on per class; may be NULL */
 	FILE *lines, *golden;
 	FILE *dump; /* who waits for whom, when it hangs; NULL: nothing is written */
 };
 
 void sim_world_run(const struct sim_run *run, struct sim_verdict *ret);
+
+/* Parts of a run, for a world of several regions. Between open and close sim_now is the caller's to set; step() and what follows
+ * a kill may jump to s->out. */
+void sim_world_open(struct sim *s, const struct sim_run *run);
+void sim_world_begin(struct sim *s); /* before the first step, and after each kill */
+bool sim_world_step(struct sim *s); /* false: everything is through, in this life and in one after it */
+void sim_world_killed(struct sim *s); /* somebody jumped with SIM_JUMP_KILL */
+void sim_world_calm(struct sim *s); /* faults end */
+void sim_world_close(struct sim *s);
 
 /* schedule.c: one round of everybody, or the clock moves on. 0 or <0: the engine must stop (life->err). */
 int sim_round(struct sim *s);
