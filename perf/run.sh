@@ -1,12 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # All benchmarks, or those named: run.sh [ring] [hop] [count] [nexmark] [latency] [json] [journal]
-# [guarantee] [barrier] [recovery] [instructions]
+# [guarantee] [barrier] [recovery] [instructions] [backpressure] [link]
 # Results also go to build/perf/ as JSON lines, headed by machine and commit.
 set -eu
 cd "$(dirname "$0")/.."
 sh tests/lib/deps.sh build bench
-[ $# -gt 0 ] || set -- ring json journal count nexmark hop latency guarantee barrier recovery instructions
+[ $# -gt 0 ] || set -- ring json journal count nexmark hop latency guarantee barrier recovery instructions link backpressure
 b=build/release
 out=build/perf
 mkdir -p "$out"
@@ -47,11 +47,21 @@ for what in "$@"; do
 		make -s $b/perf/probe.so
 		python3 perf/e2e/guarantee.py "$what" $b "$out"
 		;;
+	backpressure)
+		make -s $b/perf/slow.so
+		# shellcheck disable=SC2086 # options: OPTIONS="--long"
+		python3 perf/e2e/backpressure.py $b "$out" ${OPTIONS:-}
+		;;
+	link)
+		make -s $b/perf/probe.so $b/perf/quic_bench
+		# shellcheck disable=SC2086
+		python3 perf/e2e/link.py $b "$out" ${OPTIONS:-}
+		;;
 	instructions)
 		perf/e2e/instructions.sh $b "$out"
 		;;
 	*)
-		echo "run.sh: ring, hop, count, nexmark, latency, json, journal, guarantee, barrier, recovery or instructions" >&2
+		echo "run.sh: ring, hop, count, nexmark, latency, json, journal, guarantee, barrier, recovery, instructions, backpressure or link" >&2
 		exit 2
 		;;
 	esac
