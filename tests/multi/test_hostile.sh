@@ -57,13 +57,11 @@ flows() { # shellcheck disable=SC2317 # called by name
 }
 comes "records flow" flows
 before=$(rss "$eu")
-# Both dial at the start, and one of the two links goes.
-# Two gateways may have dialled each other at once: one of the two links goes.
-downs= before=
-until [ -n "$downs" ] && [ "$downs" = "$before" ]; do
-	before=$downs
+# Both dial at the start, and one of the two links goes: what counts is what comes after that.
+last=none
+until downs=$(metric eu weir_gateway_link_downs_total 'region="us"') && [ "$downs" = "$last" ]; do
+	last=$downs
 	sleep 1
-	downs=$(metric eu weir_gateway_link_downs_total 'region="us"')
 done
 
 # besiege MODE SECONDS: what it is told is in $dir/MODE.said.
