@@ -3,9 +3,6 @@
 
 #include <stdio.h>
 
-#include "engine/edge/cell_impl.h"
-#include "host/cluster.h"
-
 static bool on_worker(const struct weir_engine *e, uint32_t chain, const struct engine_worker *w)
 {
 	const struct weir_chain *c = &e->plan.tasks.chain[chain];
@@ -144,20 +141,26 @@ static void root_of_chain(const struct weir_engine *e, const struct weir_engine_
 		name_chain(e, core_taker(e, s, chain), ret, cap);
 }
 
-void weir_root(const struct weir_engine *e, const struct weir_engine_stats *s, char *ret,
-	       size_t cap)
+/* Input is held, or slowed, for what is outside of the rings. false: it is not. */
+static bool root_of_hold(const struct weir_engine *e, const struct weir_engine_stats *s, char *ret,
+			 size_t cap)
 {
-	const struct weir_edge_stats *x = s->running ? full_edge(e, s, UINT32_MAX) : NULL;
+	const struct weir_edge_stats *x = full_edge(e, s, UINT32_MAX);
 
-	*ret = 0;
-	if (!s->running)
-		return;
-	/* Nobody there complains of an edge while a step here is behind: it is the epochs here that come late. */
-	if (x && (*x->blocked_by || s->bottleneck < 0))
+	if (x)
 		name_edge(e, x, ret, cap);
 	else if (s->held_by >= 0)
 		name_step(e, (uint32_t)s->held_by, ret, cap);
-	else if (s->bottleneck >= 0)
+	return x || s->held_by >= 0;
+}
+
+void weir_root(const struct weir_engine *e, const struct weir_engine_stats *s, char *ret,
+	       size_t cap)
+{
+	*ret = 0;
+	if (!s->running || root_of_hold(e, s, ret, cap))
+		return;
+	if (s->bottleneck >= 0)
 		name_chain(e, e->plan.tasks.step_chain[s->bottleneck], ret, cap);
 }
 
@@ -167,53 +170,15 @@ void weir_root_of_ring(const struct weir_engine *e, const struct weir_engine_sta
 	root_of_chain(e, s, weir_tasks_ring_link(&e->plan.tasks, ring)->to_chain, ret, cap);
 }
 
-/* The fullest of the edges that records of this source's chain get to. */
-static const struct weir_edge_stats *
-full_edge_reached(const struct weir_engine *e, const struct weir_engine_stats *s, uint32_t chain)
-{
-	const struct weir_edge_stats *best = NULL;
-	const uint32_t *stream;
-	uint32_t count =
-		weir_cell_reached(&e->cell->cell, e->plan.tasks.chain[chain].first_task, &stream);
-
-	for (uint32_t k = 0; k < count; k++) {
-		uint32_t task = e->cell->cell.stream[stream[k]].task;
-		const struct weir_edge_stats *x = full_edge(e, s, e->plan.tasks.task_chain[task]);
-
-		if (x && (!best || x->fill > best->fill))
-			best = x;
-	}
-	return best;
-}
-
-/* Records that came over the edge wait for their turn: rings behind them may be empty all the same, when their readers are
- * on the same core, where nothing is written while they are read. */
-static bool waits(const struct weir_engine *e, const struct weir_engine_stats *s, uint32_t step)
-{
-	uint64_t buffer = e->opt.cluster ? e->opt.cluster->buffer_bytes : WEIR_SINK_BUFFER_DEFAULT;
-
-	for (uint32_t i = 0; i < s->edge_count; i++)
-		if (!s->edge[i].edge->out && s->edge[i].edge->step == step)
-			return s->edge[i].ready_bytes > buffer / WEIR_ROOT_READY;
-	return false;
-}
-
 void weir_root_of_edge(const struct weir_engine *e, const struct weir_engine_stats *s,
 		       uint32_t step, char *ret, size_t cap)
 {
 	uint32_t chain = e->plan.tasks.step_chain[step];
 	const struct weir_step_stats *st = chain_stats(e, s, chain);
-	const struct weir_edge_stats *x;
 
 	*ret = 0;
-	x = full_edge_reached(e, s, chain);
-	if (st->out_fill >= WEIR_ROOT_FULL || st->ring_fill > WEIR_ROOT_FULL ||
-	    (!x && waits(e, s, step))) {
+	if (st->out_fill >= WEIR_ROOT_FULL || st->ring_fill > WEIR_ROOT_FULL)
 		root_of_chain(e, s, chain, ret, cap);
-		return;
-	}
-	if (x)
-		name_edge(e, x, ret, cap);
-	else if (s->held_by >= 0)
-		name_step(e, (uint32_t)s->held_by, ret, cap);
+	else
+		root_of_hold(e, s, ret, cap);
 }

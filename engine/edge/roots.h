@@ -16,7 +16,6 @@
 #include "engine/edge/engine_impl.h"
 
 #define WEIR_ROOT_FULL 0.5 /* of a ring or an edge */
-#define WEIR_ROOT_READY 8u /* of an edge's buffer: what has come over it and waits */
 
 /* Step that holds the others up in this region, or -1. */
 int32_t weir__bottleneck(const struct weir_engine *e, const struct weir_engine_stats *s);
