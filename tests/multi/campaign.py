@@ -81,7 +81,7 @@ class Campaign:
     def files(self):
         extra = ""
         if self.o.backend == "dpdk":
-            extra = ', backend: dpdk, eal: "--vdev net_af_packet0,iface=e0,framecnt=2048", device: net_af_packet0'
+            extra = ', backend: dpdk, eal: "--vdev net_af_packet0,iface=e0,framecnt=2048"'
         elif self.o.backend != "auto":
             extra = ", backend: " + self.o.backend
         with open(self.path("cluster.yaml"), "w") as f:

@@ -188,7 +188,8 @@ static int finish(const struct sim_campaign *c, struct sim_tally *t, struct sim_
 static int one_plant(const struct sim_campaign *c)
 {
 	struct sim_verdict v;
-	uint64_t n = sim_plant_seeds(c->plant, c->regions, c->first, c->last, &v), seed = c->first + n - 1;
+	uint64_t n = sim_plant_seeds(c->plant, c->regions, c->first, c->last, &v),
+		 seed = c->first + n - 1;
 
 	if (!n) {
 		printf("%s: not found by seeds %llu-%llu\n", sim_plant_name(c->plant),

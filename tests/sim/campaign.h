@@ -40,6 +40,7 @@ void sim_campaign_seed(const struct sim_run *run, bool once, struct sim_verdict 
 double sim_cpu_seconds(void);
 
 /* shrink.c: the faults that are left when all others are dropped; prints them. */
-void sim_shrink(uint64_t seed, uint32_t regions, struct sim_user *user, const struct sim_verdict *failed, FILE *to);
+void sim_shrink(uint64_t seed, uint32_t regions, struct sim_user *user,
+		const struct sim_verdict *failed, FILE *to);
 
 #endif

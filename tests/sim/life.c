@@ -160,7 +160,7 @@ int sim_life_start(struct sim *s, uint32_t parallelism, struct sim_life **ret)
 	sim_mem_init(&l->mem);
 	weir_region_init(&l->region, &l->mem.mem);
 	l->disk = sim_disk_of(s->disk);
-	r = s->user   ? sim_user_build(s, &l->region, &l->p, &l->err)
+	r = s->user	? sim_user_build(s, &l->region, &l->p, &l->err)
 	    : s->region ? sim_region_build(l)
 			: sim_graph_build(&s->opt, parallelism, &l->region, &l->p, &l->err);
 	if (r == 0)
@@ -240,7 +240,8 @@ bool sim_life_rung(const struct sim_life *l, uint32_t task)
 	if (k->report && k->report_ns <= now)
 		return true;
 	if (u->done || l->rest)
-		return l->s->region && sim_edge_is_source(l, task) && (k->rung || sim_edge_rung(l, task));
+		return l->s->region && sim_edge_is_source(l, task) &&
+		       (k->rung || sim_edge_rung(l, task));
 	if (k->rung || u->barrier_want != c->barrier || u->hold != c->hold ||
 	    u->round_want != c->round || u->touch_bytes != c->touch_bytes ||
 	    u->durable != c->durable)

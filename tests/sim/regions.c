@@ -285,9 +285,8 @@ static void dump(const struct sim_regions *w, FILE *to)
 	for (uint32_t i = 0; i < w->edge_count; i++)
 		fprintf(to, "  edge %s: %u records, applied and durable %llu, cursor %llu\n",
 			w->edge[i].name, w->edge[i].rows,
-			(unsigned long long)sim_mark_at(
-				&w->edge[i].applied,
-				w->region[w->edge[i].to].s->check->durable),
+			(unsigned long long)sim_mark_at(&w->edge[i].applied,
+							w->region[w->edge[i].to].s->check->durable),
 			(unsigned long long)w->edge[i].cursor);
 	sim_net_dump(w, to);
 }

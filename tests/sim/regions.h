@@ -153,7 +153,8 @@ int sim_region_build(struct sim_life *l);
 int sim_edge_source_init(struct sim_life *l, struct weir_node *n, const struct weir_op_env *env);
 int sim_edge_sink_init(struct sim_life *l, struct weir_node *n, const struct weir_op_env *env);
 bool sim_edge_is_source(const struct sim_life *l, uint32_t task);
-bool sim_edge_rung(const struct sim_life *l, uint32_t task); /* it has something to do, now or by time */
+bool sim_edge_rung(const struct sim_life *l,
+		   uint32_t task); /* it has something to do, now or by time */
 int sim_edge_attend(struct sim_life *l, uint32_t task);
 void sim_region_stopped(struct sim_life *l); /* in good order: its nodes are closed */
 void sim_region_look(struct sim_region *g); /* rings: who has to be woken */

@@ -168,8 +168,7 @@ static void check_sender(struct sim_region *g, struct sim_edge *e, uint32_t sink
 	weir_cell_sink_info(c, sink, &info);
 	if (info.cursor == e->cursor)
 		return;
-	sim_regions_check(info.cursor > e->cursor, "I10", "edge %s: its cursor goes back",
-			  e->name);
+	sim_regions_check(info.cursor > e->cursor, "I10", "edge %s: its cursor goes back", e->name);
 	e->cursor = info.cursor;
 	durable = sim_mark_at(&e->applied, to->check->durable);
 	sim_trace(g->s, SIM_EV_CONFIRMED, e->id, e->cursor, 0);
@@ -177,8 +176,7 @@ static void check_sender(struct sim_region *g, struct sim_edge *e, uint32_t sink
 			  "edge %s: epoch %llu is taken for confirmed, so %llu records; %llu are "
 			  "durable at the receiver",
 			  e->name, (unsigned long long)e->cursor,
-			  (unsigned long long)rows_upto(e, e->cursor),
-			  (unsigned long long)durable);
+			  (unsigned long long)rows_upto(e, e->cursor), (unsigned long long)durable);
 }
 
 static void check_memory(struct sim_region *g, struct sim_edge *e, const struct sim_lane *k)

@@ -62,8 +62,7 @@ static void whole(struct end *e, const struct sim_store *t, const struct weir_fr
 		e->nonce[i] = nonce;
 	sim_regions_check(e->nonce[i] == nonce, "I26",
 			  "record %lld has nonce %lld in sink %s@r%u, and %lld elsewhere",
-			  (long long)id, (long long)nonce, t->step, region,
-			  (long long)e->nonce[i]);
+			  (long long)id, (long long)nonce, t->step, region, (long long)e->nonce[i]);
 }
 
 static void window(struct end *e, const struct sim_store *t, const struct weir_frame *f,
@@ -86,9 +85,8 @@ static void window(struct end *e, const struct sim_store *t, const struct weir_f
 		g = &e->group[low];
 	sim_regions_check(g, "I22", "sink %s@r%u: a window of key %lld that has no records",
 			  t->step, region, (long long)k);
-	sim_regions_check(!g->got, "I23",
-			  "sink %s@r%u: window %lld of key %lld is there twice", t->step, region,
-			  (long long)start, (long long)k);
+	sim_regions_check(!g->got, "I23", "sink %s@r%u: window %lld of key %lld is there twice",
+			  t->step, region, (long long)start, (long long)k);
 	g->got = true;
 	sim_regions_check(get(t, f, "n") == g->n && get(t, f, "amounts") == g->amounts &&
 				  get(t, f, "nonces") == g->nonces,
@@ -185,9 +183,8 @@ static void edges(struct sim_regions *w)
 		const struct sim_edge *e = &w->edge[i];
 		uint64_t got = sim_mark_at(&e->applied, w->region[e->to].s->check->durable);
 
-		sim_regions_check(got == e->rows, "I12",
-				  "edge %s: %llu records have come of %u", e->name,
-				  (unsigned long long)got, e->rows);
+		sim_regions_check(got == e->rows, "I12", "edge %s: %llu records have come of %u",
+				  e->name, (unsigned long long)got, e->rows);
 	}
 }
 

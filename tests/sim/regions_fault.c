@@ -87,9 +87,8 @@ void sim_net_faults(struct sim_regions *w)
 	gates(w, rate);
 	if (w->net->links && sim_fault(w->s, SIM_LINK_BREAK, rate * 2)) {
 		/* One of the newest: most of the others are over. */
-		uint32_t back =
-			(uint32_t)sim_fault_pick(w->s, SIM_LINK_BREAK,
-						 WEIR_MIN(w->net->links, 2 * w->count * w->count));
+		uint32_t back = (uint32_t)sim_fault_pick(
+			w->s, SIM_LINK_BREAK, WEIR_MIN(w->net->links, 2 * w->count * w->count));
 
 		sim_net_break(w, w->net->links - back, "connection lost");
 	}

@@ -184,8 +184,8 @@ static bool claim(struct sim_regions *w, struct sim_gate *k)
 	for (uint32_t i = 0; i < k->lanes->count; i++) {
 		const struct sim_lane *l = &k->lanes->lane[i];
 
-		if (l->holder || (l->edge % w->gates != k->number &&
-				  w->now - l->free_ns < COURTESY_NS))
+		if (l->holder ||
+		    (l->edge % w->gates != k->number && w->now - l->free_ns < COURTESY_NS))
 			continue;
 		hold(k, i);
 		changed = true;

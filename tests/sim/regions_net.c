@@ -70,11 +70,10 @@ static void send(struct sim_regions *w, uint32_t link, unsigned from, enum net_k
 {
 	struct sim_net *n = w->net;
 	struct net_link *l = &n->link[link];
-	uint64_t *last = stream ? &n->stream[stream].last[n->stream[stream].node[0] ==
-								  l->node[1 - from]
-							  ? 0
-							  : 1]
-				: &l->last[1 - from];
+	uint64_t *last =
+		stream ? &n->stream[stream]
+				  .last[n->stream[stream].node[0] == l->node[1 - from] ? 0 : 1]
+		       : &l->last[1 - from];
 	struct net_packet *k;
 
 	if (l->broken)
@@ -429,9 +428,10 @@ static bool kept_back(struct sim_regions *w, struct net_packet *k)
 	struct net_link *l = &n->link[k->link];
 	uint32_t from = l->node[1 - k->to] / SIM_GATES_MAX, to = l->node[k->to] / SIM_GATES_MAX;
 	uint64_t until = n->cut_until[from][to];
-	uint64_t *last = k->stream ? &n->stream[k->stream].last[stream_side(&n->stream[k->stream],
-									    l->node[k->to])]
-				   : &l->last[k->to];
+	uint64_t *last =
+		k->stream ? &n->stream[k->stream]
+				     .last[stream_side(&n->stream[k->stream], l->node[k->to])]
+			  : &l->last[k->to];
 
 	if (k->kind == NET_DOWN || until <= w->now)
 		return false;

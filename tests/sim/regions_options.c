@@ -5,8 +5,8 @@
 
 #define MS ((uint64_t)WEIR_NS_PER_MS)
 
-static const enum sim_fault_class single[] = {SIM_ROT,	    SIM_STALE,	 SIM_MISDIRECT, SIM_SUSPEND,
-					      SIM_RESCALE, SIM_ZOMBIE};
+static const enum sim_fault_class single[] = {SIM_ROT,	   SIM_STALE,	SIM_MISDIRECT,
+					      SIM_SUSPEND, SIM_RESCALE, SIM_ZOMBIE};
 
 static void shape(struct sim_options *o, struct weir_prng *p, uint32_t n)
 {

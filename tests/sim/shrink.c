@@ -22,8 +22,11 @@ struct shrink {
 
 static bool still_fails(struct shrink *k, const struct sim_mask *mask)
 {
-	struct sim_run run = {
-		.seed = k->seed, .regions = k->regions, .mask = mask, .user = k->user, .counts = k->count_now};
+	struct sim_run run = {.seed = k->seed,
+			      .regions = k->regions,
+			      .mask = mask,
+			      .user = k->user,
+			      .counts = k->count_now};
 	struct sim_verdict v;
 
 	if (k->runs++ >= RUNS_MAX)
@@ -90,10 +93,12 @@ static void print_rest(const struct shrink *k, FILE *to)
 	fprintf(to, "  %u faults are left, after %u runs\n", n, k->runs);
 }
 
-void sim_shrink(uint64_t seed, uint32_t regions, struct sim_user *user, const struct sim_verdict *failed, FILE *to)
+void sim_shrink(uint64_t seed, uint32_t regions, struct sim_user *user,
+		const struct sim_verdict *failed, FILE *to)
 {
 	struct shrink *k = sim_alloc(sizeof(*k));
-	struct sim_run run = {.seed = seed, .regions = regions, .user = user, .golden = to, .mask = &k->mask};
+	struct sim_run run = {
+		.seed = seed, .regions = regions, .user = user, .golden = to, .mask = &k->mask};
 	struct sim_verdict v;
 
 	k->seed = seed;

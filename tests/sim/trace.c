@@ -40,8 +40,8 @@ void sim_trace(struct sim *s, enum sim_event e, uint64_t a, uint64_t b, uint64_t
 		return;
 	event_text(text, sizeof(text), e, a, b, c);
 	if (t->lines)
-		fprintf(t->lines, "%14.6f  %s%-9s %s\n", (double)s->now / 1e9,
-			t->tag ? t->tag : "", event_info[e].name, text);
+		fprintf(t->lines, "%14.6f  %s%-9s %s\n", (double)s->now / 1e9, t->tag ? t->tag : "",
+			event_info[e].name, text);
 	if (t->golden && event_info[e].story)
 		fprintf(t->golden, "%s%s\n", t->tag ? t->tag : "", text);
 }

@@ -29,7 +29,8 @@ void sim_world_run(const struct sim_run *run, struct sim_verdict *ret);
  * a kill may jump to s->out. */
 void sim_world_open(struct sim *s, const struct sim_run *run);
 void sim_world_begin(struct sim *s); /* before the first step, and after each kill */
-bool sim_world_step(struct sim *s); /* false: everything is through, in this life and in one after it */
+bool sim_world_step(
+	struct sim *s); /* false: everything is through, in this life and in one after it */
 void sim_world_killed(struct sim *s); /* somebody jumped with SIM_JUMP_KILL */
 void sim_world_calm(struct sim *s); /* faults end */
 void sim_world_close(struct sim *s);
