@@ -59,6 +59,11 @@ static void hit(struct sim_site *p)
 	p->last_run = run_number;
 }
 
+const struct sim_site *sim_site_find(const char *name)
+{
+	return find(name);
+}
+
 void sim_situation(enum sim_situation what)
 {
 	hit(&SITUATIONS[what]);

@@ -22,6 +22,7 @@ struct sim_site {
 };
 
 void sim_hooks_begin(struct sim *s);
+const struct sim_site *sim_site_find(const char *name); /* must be there */
 uint32_t sim_sites(const struct sim_site **ret);
 /* Counts; those never hit are marked. Returns how many. */
 uint32_t sim_sites_print(FILE *to, bool all);

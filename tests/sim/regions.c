@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "engine/edge/lane_pack.h"
-#include "tests/sim/disk.h"
+#include "tests/sim/hooks.h"
 
 #define CALM_NS_MAX ((uint64_t)120 * WEIR_NS_PER_S) /* to the end, once faults have ended (L1) */
 #define FAULT_LOOK_NS ((uint64_t)10 * WEIR_NS_PER_MS)
@@ -229,6 +229,8 @@ static void open_world(struct sim_regions *w, const struct sim_run *run)
 	w->edge_cap = w->count * w->count * 2 + 2 * w->count + 4;
 	w->edge = sim_alloc(w->edge_cap * sizeof(*w->edge));
 	w->net = sim_net_new(w);
+	w->broken = sim_site_find("edge.in_broken_session");
+	w->broken_before = w->broken->hits;
 	for (uint32_t i = 0; i < w->count; i++)
 		open_region(w, i, run);
 	sim_now = w->s;
@@ -251,6 +253,8 @@ static void close_world(struct sim_regions *w)
 		free(w->edge[i].row);
 		free(w->edge[i].seq.m);
 		free(w->edge[i].applied.m);
+		for (unsigned k = 0; k < WEIR_COUNT_OF(w->edge[i].old); k++)
+			free(w->edge[i].old[k].p);
 	}
 	free(w->edge);
 	sim_net_free(w->net);

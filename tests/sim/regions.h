@@ -50,6 +50,7 @@ struct sim_lane {
 	uint64_t free_ns; /* nobody holds it since */
 	uint64_t gone_ns; /* the engine sees then that its holder is gone; 0: nothing to see */
 	uint64_t seen; /* positions of the rings when the gates were last rung */
+	uint64_t fence; /* highest that was handed to the engine */
 };
 
 struct sim_lanes {
@@ -82,6 +83,9 @@ struct sim_edge {
 	uint64_t cursor; /* the sender's, as last seen */
 	uint64_t fence; /* highest that became durable at the receiver */
 	uint64_t most; /* unconfirmed bytes that were seen */
+	struct sim_bytes
+		old[8]; /* frames that went to the receiver; gateways hand them over again */
+	uint32_t olds;
 };
 
 /* ---- gates and network ---- */
@@ -106,6 +110,7 @@ struct sim_gate {
 };
 
 struct sim_net;
+struct sim_site;
 
 struct sim_region {
 	struct sim_regions *w;
@@ -134,7 +139,8 @@ struct sim_regions {
 	size_t edge_cap;
 	uint64_t excuse_ns; /* edges may stop until then: a gateway has forged frames */
 	uint64_t calm_ns;
-	uint32_t lives, epochs;
+	const struct sim_site *broken; /* hit: a receiver has given up on a session's sender */
+	uint64_t broken_before;
 	jmp_buf *out; /* the world's: where kills of a gate leave it */
 };
 
@@ -182,6 +188,7 @@ void sim_net_dump(const struct sim_regions *w, FILE *to);
 
 /* regions_check.c */
 struct sim_edge *sim_edge_of(struct sim_regions *w, const struct weir_edge_end *e);
+struct sim_edge *sim_edge_find(struct sim_regions *w, uint64_t id); /* NULL: none */
 void sim_edge_froze(struct sim_regions *w, struct sim_edge *e, uint64_t epoch, const uint8_t *part,
 		    size_t n);
 void sim_edge_applied(struct sim_regions *w, struct sim_edge *e, uint64_t index,

@@ -5,11 +5,13 @@
  *   I7   a record is handed on only when its epoch is durable at the sender
  *   I8,9 record k at the receiver is record k of the sender, byte for byte; nothing is left out
  *   I10  what the sender counts as confirmed is durable at the receiver
- *   I11  the highest fence a receiver has made durable never falls
+ *   I11  no receiver listens to a sender below the highest fence it has seen: then it has to give up a session (and does so for
+ *        no other reason here, where senders are right)
  *   L5   unconfirmed output, staged and ready records stay under their limits
  * A sender that starts again forgets what was not durable, a receiver what it had not made durable.
  */
 #include "base/checksum.h"
+#include "tests/sim/hooks.h"
 #include "tests/sim/regions.h"
 
 /* What one epoch may go beyond a limit: sources slow down by what was closed, not by what is open. */
@@ -150,7 +152,7 @@ void sim_region_started(struct sim *s)
 
 /* ---- after each turn of a region ---- */
 
-static struct sim_edge *edge_find(struct sim_regions *w, uint64_t id)
+struct sim_edge *sim_edge_find(struct sim_regions *w, uint64_t id)
 {
 	for (uint32_t i = 0; i < w->edge_count; i++)
 		if (w->edge[i].id == id)
@@ -205,7 +207,7 @@ static void check_streams(struct sim_region *g)
 
 		if (step->sink.connector != WEIR_CONN_EDGE)
 			continue;
-		e = edge_find(g->w, step->sink.edge.id);
+		e = sim_edge_find(g->w, step->sink.edge.id);
 		check_sender(g, e, x->sink);
 		e->most = WEIR_MAX(e->most, x->outstanding);
 		sim_regions_check(x->outstanding <= x->limit + OVER_BYTES, "L5",
@@ -221,8 +223,11 @@ void sim_region_check(struct sim_region *g)
 	if (!l || !l->cell_open || g->through)
 		return;
 	check_streams(g);
+	sim_regions_check(
+		g->w->broken->hits == g->w->broken_before, "I11",
+		"a receiver gives up a session: it listened to somebody else than its sender");
 	for (uint32_t i = 0; i < l->lanes->count; i++)
 		if (!l->lanes->lane[i].out && l->lanes->lane[i].node)
-			check_memory(g, edge_find(g->w, l->lanes->lane[i].edge),
+			check_memory(g, sim_edge_find(g->w, l->lanes->lane[i].edge),
 				     &l->lanes->lane[i]);
 }

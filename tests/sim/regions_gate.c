@@ -61,7 +61,8 @@ static void *in_claim(void *ctx, uint32_t lane, uint32_t size)
 	return weir_ring_claim(&held(ctx, lane)->tx, size);
 }
 
-/* Another frame than was sent, with checksums that are right. */
+/* Another frame than was sent, with checksums that are right. Of these the edge stops; of another session or a lower fence it must
+ * not even take notice. */
 static void forge(const struct sim_lane *l, struct weir_lane_head *h)
 {
 	unsigned kind = (unsigned)sim_fault_pick(the->s, SIM_LANE_FORGE, 5);
@@ -70,8 +71,10 @@ static void forge(const struct sim_lane *l, struct weir_lane_head *h)
 
 	sim_trace(the->s, SIM_EV_FORGED, l->edge, h->seq, kind);
 	if (h->f.flags == WEIR_LANE_HELLO) {
-		if (h->fence > 1)
+		/* Only where the receiver has heard of the right one. */
+		if (l->fence == h->fence)
 			h->fence--;
+		kind = 3;
 	} else if (kind == 0) {
 		/* In the middle of the batch. */
 		p[sizeof(struct weir_lane_data) + (body - sizeof(struct weir_lane_data)) / 2] ^= 4;
@@ -87,7 +90,28 @@ static void forge(const struct sim_lane *l, struct weir_lane_head *h)
 		body = 0;
 	}
 	weir_lane_seal_body(h, (enum weir_lane_type)h->f.flags, body);
-	the->excuse_ns = the->now + 15 * (uint64_t)WEIR_NS_PER_S;
+	if (kind != 3)
+		the->excuse_ns = the->now + 15 * (uint64_t)WEIR_NS_PER_S;
+}
+
+/* Frames of batches, for later. */
+static void remember(struct sim_edge *e, const struct weir_lane_head *h)
+{
+	uint32_t n = (uint32_t)weir_frame_stride(&h->f), at = e->olds++ % WEIR_COUNT_OF(e->old);
+
+	e->old[at].n = 0;
+	sim_bytes_put(&e->old[at], h, n);
+}
+
+/* One that the receiver has had, or that went to it in an earlier session. */
+static void put_again(struct sim_gate_held *x, const struct sim_bytes *b)
+{
+	void *to = weir_ring_claim(&x->tx, b->n);
+
+	if (!to || !b->n)
+		return;
+	memcpy(to, b->p, b->n);
+	weir_ring_keep(&x->tx, b->n);
 }
 
 /* true: the frame is lost. */
@@ -105,7 +129,7 @@ static bool harm(struct sim_gate *k, struct sim_gate_held *x, uint32_t size)
 			the->now + sim_fault_pick(the->s, SIM_LANE_LOSE, 800) * WEIR_NS_PER_MS;
 		return true;
 	}
-	if (sim_fault(the->s, SIM_LANE_FORGE, rate / 4)) {
+	if (sim_fault(the->s, SIM_LANE_FORGE, data ? rate : 10 * rate)) {
 		forge(l, h);
 		k->forged_ns =
 			the->now + sim_fault_pick(the->s, SIM_LANE_FORGE, 300) * WEIR_NS_PER_MS;
@@ -117,23 +141,23 @@ static void in_keep(void *ctx, uint32_t lane, uint32_t size)
 {
 	struct sim_gate_held *x = held(ctx, lane);
 	struct sim_gate *k = ctx;
-	const void *first = weir_ring_claim(&x->tx, size);
-	uint32_t stride;
-	void *again;
+	struct sim_lane *l = &k->lanes->lane[x->lane];
+	const struct weir_lane_head *h = weir_ring_claim(&x->tx, size);
+	struct sim_edge *e = l->out ? NULL : sim_edge_find(the, l->edge);
+	uint32_t rate = the->s->opt.link_rate;
 
 	maybe_die();
 	if (harm(k, x, size))
 		return;
-	stride = (uint32_t)weir_frame_stride(&((const struct weir_lane_head *)first)->f);
-	weir_ring_keep(&x->tx, stride); /* one that was forged may be shorter */
-	if (!k->lanes->lane[x->lane].out &&
-	    sim_fault(the->s, SIM_LANE_TWICE, the->s->opt.link_rate)) {
-		again = weir_ring_claim(&x->tx, stride);
-		if (again) {
-			memcpy(again, first, stride);
-			weir_ring_keep(&x->tx, stride);
-		}
-	}
+	if (h->f.flags == WEIR_LANE_HELLO)
+		l->fence = WEIR_MAX(l->fence, h->fence);
+	if (e && !k->forged_ns && h->f.flags == WEIR_LANE_DATA)
+		remember(e, h);
+	weir_ring_keep(&x->tx, weir_frame_stride(&h->f)); /* one that was forged may be shorter */
+	if (e && e->olds &&
+	    sim_fault(the->s, SIM_LANE_TWICE, h->f.flags == WEIR_LANE_HELLO ? 50 * rate : rate))
+		put_again(x, &e->old[sim_fault_pick(the->s, SIM_LANE_TWICE,
+						    WEIR_MIN(e->olds, WEIR_COUNT_OF(e->old)))]);
 	weir_ring_publish(&x->tx);
 	sim_region_wake(&the->region[k->region]);
 }
