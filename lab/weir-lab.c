@@ -132,8 +132,10 @@ static int up(int argc, char **argv)
 	if (optind + 1 != argc)
 		return bad_usage("up: which cluster file?");
 	r = load(argv[optind], &region, &cluster);
-	if (r)
+	if (r) {
+		weir_region_fini(&region);
 		return r;
+	}
 	s.cluster = cluster;
 	if (pipe(ready) < 0 || (pid = fork()) < 0)
 		return complain(FAILED, strerror(errno));
@@ -146,6 +148,7 @@ static int up(int argc, char **argv)
 	said[WEIR_MAX(n, 0)] = 0;
 	if (strcmp(said, "ok") != 0) {
 		waitpid(pid, NULL, 0);
+		weir_region_fini(&region);
 		return complain(FAILED, n > 0 ? said : "the lab did not come up");
 	}
 	printf("%s: %u regions are up; weir lab exec %s REGION -- PROGRAM, weir lab down %s\n",
