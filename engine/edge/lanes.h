@@ -29,6 +29,7 @@ struct engine_lane {
 	struct engine_task *task;
 	_Atomic bool orphan; /* source: its task is over, the lanes' thread attends to it */
 	_Atomic uint64_t attended; /* times it did so */
+	bool heard; /* the sender has, that all is durable here; the farewell's */
 	uint32_t gateway; /* generation of the role as last seen to be over; the lanes' thread's */
 };
 

@@ -13,7 +13,7 @@
 #define CAUSE_NS (100 * (uint64_t)WEIR_NS_PER_MS)
 #define HURRY_NS (2 * (uint64_t)WEIR_NS_PER_MS) /* while somebody waits for the farewell */
 /* A farewell waits so long, and so long when no gateway is there. */
-#define FAREWELL_NS (10 * (uint64_t)WEIR_NS_PER_S)
+#define FAREWELL_NS (30 * (uint64_t)WEIR_NS_PER_S)
 #define FAREWELL_ALONE_NS ((uint64_t)WEIR_NS_PER_S)
 
 /* ---- gateways ---- */
@@ -239,10 +239,17 @@ static bool has_heard(const struct weir_segment *s, struct engine_lane *l)
 
 static bool all_have_heard(struct engine_lanes *ls)
 {
-	for (uint32_t i = 0; i < ls->count; i++)
-		if (!ls->lane[i].edge->out && !has_heard(&ls->engine->segment, &ls->lane[i]))
-			return false;
-	return true;
+	bool all = true;
+
+	for (uint32_t i = 0; i < ls->count; i++) {
+		struct engine_lane *l = &ls->lane[i];
+
+		/* Once is for good: nothing more comes, and a sender that has heard of it goes away. */
+		if (!l->edge->out && !l->heard)
+			l->heard = has_heard(&ls->engine->segment, l);
+		all &= l->edge->out || l->heard;
+	}
+	return all;
 }
 
 void weir__lanes_farewell(struct weir_engine *e)
