@@ -279,7 +279,7 @@ endif
 # The simulator: production code under faults (tests/sim), and the program behind `weir sim`. Names of its probes come
 # from the source.
 SIM_NAMES := $(B)/tests/sim/names.inc
-$(SIM_NAMES): $(filter-out base/hooks.h,$(wildcard base/*.[ch])) $(wildcard shm/*.[ch] state/*.[ch] engine/core/*.[ch] engine/edge/*.[ch])
+$(SIM_NAMES): $(filter-out base/hooks.h,$(wildcard base/*.[ch])) $(wildcard shm/*.[ch] state/*.[ch] engine/core/*.[ch] engine/edge/*.[ch] gateway/core/*.[ch])
 	$(Q)mkdir -p $(@D)
 	$(Q)grep -hoE 'weir_(probe|buggify)\("[^"]+"' $^ | sort -u | sed 's/^weir_\(.*\)("\(.*\)"$$/SIM_SITE_\1("\2")/' >$@
 $(B)/tests/sim/hooks.o: $(SIM_NAMES)
@@ -288,17 +288,22 @@ $(SIM_BIN): $(call obj,$(sort $(wildcard tests/sim/*.c))) $(filter-out %/libgate
 	$(Q)mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(ALL_LIBS)
 
-# make sim SEEDS=1-1000, make sim SEED=17; make sim-plants: every planted bug must be found.
+# make sim SEEDS=1-1000, make sim SEED=17; make sim-regions [REGIONS=5]: several regions; make sim-plants: every planted bug must be
+# found.
 SEEDS ?= 1-200
 sim: $(SIM_BIN)
 	@$(SIM_BIN) $(if $(SEED),--seed $(SEED),--seeds $(SEEDS)) --list-probes $(if $(PIPELINE),$(PIPELINE))
+REGIONS ?= 3
+sim-regions: $(SIM_BIN)
+	@$(SIM_BIN) --regions $(REGIONS) $(if $(SEED),--seed $(SEED),--seeds $(SEEDS)) --list-probes
 sim-plants:
 	@$(MAKE) --no-print-directory VARIANT=planted build/planted/bin/weir-sim build/planted/tests/unit/engine/test_edge_pair
 	@build/planted/bin/weir-sim --plants
+	@build/planted/bin/weir-sim --plants --regions 3
 	@WEIR_TEST='*planted*' build/planted/tests/unit/engine/test_edge_pair
 check-sim: $(SIM_BIN)
 	@tests/lib/run.sh $(B) sim tests/sim/test_sim.sh
-.PHONY: sim sim-plants check-sim
+.PHONY: sim sim-regions sim-plants check-sim
 
 tests: all $(UNIT_BIN) $(STRESS_BIN) $(MODEL_BIN) $(REPLAY_BIN) $(MULTI_BIN) $(B)/tests/iofault.so $(CRASH_SO)
 

@@ -176,11 +176,16 @@ static int finish(const struct sim_campaign *c, struct sim_tally *t, struct sim_
 
 		printf("  %u of them never hit\n", never);
 	}
-	if (t->failed && !c->json)
-		printf("again: weir-sim --seed %llu%s%s (with --trace: every event; with --shrink: "
-		       "the faults that are needed)\n",
-		       (unsigned long long)t->first_failed, c->pipeline ? " " : "",
+	if (t->failed && !c->json) {
+		char regions[24] = "";
+
+		if (c->regions)
+			snprintf(regions, sizeof(regions), "--regions %u ", c->regions);
+		printf("again: weir-sim %s--seed %llu%s%s (with --trace: every event; with "
+		       "--shrink: the faults that are needed)\n",
+		       regions, (unsigned long long)t->first_failed, c->pipeline ? " " : "",
 		       c->pipeline ? c->pipeline : "");
+	}
 	sim_mem_free();
 	return t->failed ? 1 : 0;
 }

@@ -76,7 +76,7 @@ static bool seeds(const char *text, struct sim_campaign *c)
 
 static int list_plants(void)
 {
-	for (unsigned i = 1; i < WEIR_PLANT_COUNT; i++)
+	for (unsigned i = 1; i < WEIR_EDGE_PLANT_END; i++)
 		printf("%-20s %s\n", sim_plant_name(i), sim_plant_text(i));
 	return 0;
 }
@@ -168,6 +168,8 @@ int main(int argc, char **argv)
 	r = parse(&c, argc, argv);
 	if (r)
 		return r;
+	if (c.regions && (c.pipeline || c.story))
+		return bad_use("has no regions", c.pipeline ? c.pipeline : "--story");
 	if (c.pipeline && !c.given)
 		c.last = 20;
 	if (c.story)

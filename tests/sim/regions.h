@@ -119,6 +119,7 @@ struct sim_region {
 	char name[8], tag[8];
 	bool through;
 	uint64_t slow_until_ns;
+	uint32_t lane_turn; /* the lane whose memory is looked at next */
 	struct sim_gate *gate[SIM_GATES_MAX];
 };
 
@@ -158,6 +159,7 @@ int sim_region_build(struct sim_life *l);
 /* regions_edge.c */
 int sim_edge_source_init(struct sim_life *l, struct weir_node *n, const struct weir_op_env *env);
 int sim_edge_sink_init(struct sim_life *l, struct weir_node *n, const struct weir_op_env *env);
+struct sim_edge *sim_edge_of_node(const struct weir_node *n); /* of an edge */
 bool sim_edge_is_source(const struct sim_life *l, uint32_t task);
 bool sim_edge_rung(const struct sim_life *l,
 		   uint32_t task); /* it has something to do, now or by time */

@@ -107,6 +107,11 @@ static struct wrap *wrap_of(const struct weir_node *n)
 	return (struct wrap *)(uintptr_t)n->cls;
 }
 
+struct sim_edge *sim_edge_of_node(const struct weir_node *n)
+{
+	return wrap_of(n)->e;
+}
+
 static struct wrap *wrap(struct sim_life *l, struct weir_node *n, const struct weir_edge_end *e)
 {
 	struct wrap *x = weir_region_new(&l->region, struct wrap);

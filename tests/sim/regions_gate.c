@@ -14,6 +14,7 @@
 #define COURTESY_NS ((uint64_t)40 * WEIR_NS_PER_MS)
 #define LOOK_NS ((uint64_t)25 * WEIR_NS_PER_MS)
 #define STEPS_MAX 64u
+#define GATE_BYTES_MAX ((size_t)64 << 20) /* L5 */
 
 static struct sim_regions *the; /* the world of the gate that runs: ops have the gate only */
 
@@ -149,7 +150,8 @@ static void in_keep(void *ctx, uint32_t lane, uint32_t size)
 	maybe_die();
 	if (harm(k, x, size))
 		return;
-	if (h->f.flags == WEIR_LANE_HELLO)
+	/* One of an earlier session is not taken notice of, and its fence neither. */
+	if (h->f.flags == WEIR_LANE_HELLO && h->f.time_ns == 0)
 		l->fence = WEIR_MAX(l->fence, h->fence);
 	if (e && !k->forged_ns && h->f.flags == WEIR_LANE_DATA)
 		remember(e, h);
@@ -391,6 +393,8 @@ bool sim_gate_turn(struct sim_regions *w, struct sim_gate *k)
 		sim_lanes_unref(k->old);
 		k->old = NULL;
 	}
+	sim_regions_check(!k->g || k->mem.bytes < GATE_BYTES_MAX, "L5",
+			  "gateway %u has %zu bytes of memory", k->node, k->mem.bytes);
 	return true;
 }
 

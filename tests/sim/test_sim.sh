@@ -32,6 +32,10 @@ ok "seeds $seeds" $? 0
 cat "$dir/out"
 ok "speed is said" "$(grep -c 'simulated seconds per CPU second' "$dir/out")" 1
 
+"$sim" --regions 3 --seeds "${WEIR_SIM_REGION_SEEDS:-1-20}" >"$dir/out" 2>&1
+ok "three regions" $? 0
+cat "$dir/out"
+
 cat >"$dir/mine.yaml" <<'END'
 pipeline: mine
 steps:
@@ -58,12 +62,18 @@ ok "--help" $? 0
 ok "unknown option" $? 2
 "$sim" --seeds 5-1 >"$dir/out" 2>&1
 ok "seeds the wrong way round" $? 2
+"$sim" --regions 2 >"$dir/out" 2>&1
+ok "too few regions" $? 2
 "$sim" --seed 1 -o json --once | python3 -m json.tool >"$dir/out"
 ok "-o json is JSON" $? 0
 
 if "$sim" --plant CANARY --seeds 1-1 >"$dir/out" 2>&1; then
 	for bug in NO_ALIGN LOSE_TOUCHED RELEASE_EARLY ACK_BEFORE_DURABLE NO_BODY_CHECK SINK_ASSUME; do
 		"$sim" --plant $bug --seeds 1-200 >"$dir/out"
+		ok "planted: $bug" $? 0
+	done
+	for bug in EDGE_SHIP_BEFORE_COMMIT EDGE_HIGH_WATERMARK EDGE_TRIM_ON_RECEIPT; do
+		"$sim" --plant $bug --regions 3 --seeds 1-100 >"$dir/out"
 		ok "planted: $bug" $? 0
 	done
 elif grep -q 'VARIANT=planted' "$dir/out"; then
