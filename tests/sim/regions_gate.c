@@ -107,12 +107,29 @@ static void remember(struct sim_edge *e, const struct weir_lane_head *h)
 /* One that the receiver has had, or that went to it in an earlier session. */
 static void put_again(struct sim_gate_held *x, const struct sim_bytes *b)
 {
-	void *to = weir_ring_claim(&x->tx, b->n);
+	void *to = b->n ? weir_ring_claim(&x->tx, b->n) : NULL;
 
-	if (!to || !b->n)
+	if (!to)
 		return;
 	memcpy(to, b->p, b->n);
 	weir_ring_keep(&x->tx, b->n);
+}
+
+/* Behind the hello of a session all of an earlier one, also what its sender never committed; else any of them. */
+static void double_frames(struct sim_gate_held *x, const struct sim_edge *e,
+			  const struct weir_lane_head *h, uint32_t rate)
+{
+	bool hello = h->f.flags == WEIR_LANE_HELLO && h->f.time_ns != 0;
+	uint32_t n = WEIR_COUNT_OF(e->old);
+
+	if (!sim_fault(the->s, SIM_LANE_TWICE, hello ? 100 * rate : rate))
+		return;
+	if (!hello) {
+		put_again(x, &e->old[sim_fault_pick(the->s, SIM_LANE_TWICE, WEIR_MIN(e->olds, n))]);
+		return;
+	}
+	for (uint32_t i = 0; i < n; i++)
+		put_again(x, &e->old[(e->olds + i) % n]);
 }
 
 /* true: the frame is lost. */
@@ -156,10 +173,8 @@ static void in_keep(void *ctx, uint32_t lane, uint32_t size)
 	if (e && !k->forged_ns && h->f.flags == WEIR_LANE_DATA)
 		remember(e, h);
 	weir_ring_keep(&x->tx, weir_frame_stride(&h->f)); /* one that was forged may be shorter */
-	if (e && e->olds &&
-	    sim_fault(the->s, SIM_LANE_TWICE, h->f.flags == WEIR_LANE_HELLO ? 50 * rate : rate))
-		put_again(x, &e->old[sim_fault_pick(the->s, SIM_LANE_TWICE,
-						    WEIR_MIN(e->olds, WEIR_COUNT_OF(e->old)))]);
+	if (e && e->olds)
+		double_frames(x, e, h, rate);
 	weir_ring_publish(&x->tx);
 	sim_region_wake(&the->region[k->region]);
 }
