@@ -80,11 +80,24 @@ weir_inline bool weir_buggify(const char *name)
 	X(EDGE_RESUME_GUESS, "a sender goes on where it was, not where it is asked to")            \
 	X(EDGE_RESTORE_NO_CHAIN_POS, "a receiver restarts inside of a batch as if one began there")
 
+/* Those in aggregates over all regions: tests/unit/engine/test_global_worlds.c must find each. */
+#define WEIR_GLOBAL_PLANT_LIST(X)                                                                  \
+	X(GLOBAL_BY_VALUE, "the larger accumulator of a region counts, not the newer one")         \
+	X(GLOBAL_FINAL_EARLY, "a result is final although one region may still add to it")         \
+	X(GLOBAL_OLD_PART, "a part that comes again replaces a newer one")                         \
+	X(GLOBAL_OWN_FIRST, "each region folds its own part first")                                \
+	X(GLOBAL_MARK_FIRST, "a region tells its watermark before the parts it covers")            \
+	X(GLOBAL_MASK_SHRINKS, "how far the regions are does not come back after a restart")       \
+	X(GLOBAL_TOLD_LOST, "which results were given does not come back after a restart")         \
+	X(GLOBAL_VERSION_LOST, "a region numbers from the beginning after a restart")
+
 enum weir_plant {
 #define WEIR_PLANT_X(name, text) WEIR_PLANT_##name,
 	WEIR_PLANT_LIST(WEIR_PLANT_X) WEIR_PLANT_COUNT,
 	WEIR_PLANT_EDGES = WEIR_PLANT_COUNT - 1, /* the first of them has the next number */
-	WEIR_EDGE_PLANT_LIST(WEIR_PLANT_X) WEIR_EDGE_PLANT_END
+	WEIR_EDGE_PLANT_LIST(WEIR_PLANT_X) WEIR_EDGE_PLANT_END,
+	WEIR_PLANT_GLOBALS = WEIR_EDGE_PLANT_END - 1,
+	WEIR_GLOBAL_PLANT_LIST(WEIR_PLANT_X) WEIR_GLOBAL_PLANT_END
 #undef WEIR_PLANT_X
 };
 

@@ -77,6 +77,21 @@ struct counts {
 	uint32_t steps, out, in;
 };
 
+/* Ends of edges, and what a step was divided into, have names that no step of a file can have. */
+static bool of_file(const struct weir_step *s)
+{
+	return !strpbrk(s->name, "@>=+");
+}
+
+static uint32_t file_steps(const struct weir_pipeline *p)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < p->step_count; i++)
+		n += of_file(&p->step[i]);
+	return n;
+}
+
 static struct counts count(const struct weir_pipeline *p)
 {
 	static struct weir_edge_spec edge[WEIR_STEPS_MAX];
@@ -85,9 +100,7 @@ static struct counts count(const struct weir_pipeline *p)
 
 	for (uint32_t i = 0; i < n; i++)
 		++*(edge[i].out ? &c.out : &c.in);
-	for (uint32_t i = 0; i < p->step_count; i++)
-		c.steps += p->step[i].kind != WEIR_STEP_KEYS;
-	c.steps -= n;
+	c.steps = file_steps(p);
 	return c;
 }
 
@@ -106,9 +119,9 @@ static int print_regions(const struct weir_cli_regions *r, const char *file,
 	}
 	if (json)
 		printf("{\"ok\":true,\"pipeline\":\"%s\",\"steps\":%u,\"cluster\":\"%s\",\"regions\":[",
-		       p->name, p->step_count, r->cluster->name);
+		       p->name, file_steps(p), r->cluster->name);
 	else
-		printf("%s: pipeline `%s` with %u steps is right\n", file, p->name, p->step_count);
+		printf("%s: pipeline `%s` with %u steps is right\n", file, p->name, file_steps(p));
 	for (uint32_t i = first; i < end; i++) {
 		const char *name = r->cluster->region[i].name;
 		struct counts c = count(planned[i]);
@@ -144,9 +157,9 @@ static int check(const struct weir_cli_regions *r, const char *file, const char 
 	if (r->cluster)
 		return print_regions(r, file, p, json, region);
 	if (json)
-		printf("{\"ok\":true,\"pipeline\":\"%s\",\"steps\":%u}\n", p->name, p->step_count);
+		printf("{\"ok\":true,\"pipeline\":\"%s\",\"steps\":%u}\n", p->name, file_steps(p));
 	else
-		printf("%s: pipeline `%s` with %u steps is right\n", file, p->name, p->step_count);
+		printf("%s: pipeline `%s` with %u steps is right\n", file, p->name, file_steps(p));
 	return 0;
 }
 

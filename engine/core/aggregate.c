@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* aggregate: accumulators per key and window. Arguments are columns, each computed once per batch. */
+/*
+ * aggregate: accumulators per key and window. Arguments are columns, each computed once per batch.
+ * The part of a global aggregate gives the accumulators themselves (global.h).
+ */
+#include "base/assert.h"
+#include "engine/core/global.h"
 #include "engine/core/window.h"
 
 /* A distinct argument expression. */
@@ -26,6 +31,9 @@ struct aggregate {
 	struct column *column[2 * WEIR_AGGREGATES_MAX];
 	struct weir_agg agg[WEIR_AGGREGATES_MAX];
 	uint8_t bad[WEIR_BATCH_ROWS];
+	/* A part: bytes of a result, and what was told of the node's counters. */
+	struct weir_out bytes_out;
+	struct weir_global_counts told;
 };
 
 /* ---- arguments ---- */
@@ -207,6 +215,74 @@ static void aggregate_sign(void *ctx, struct weir_buf *b)
 	}
 }
 
+/* ---- the part of a global aggregate ---- */
+
+static bool build_bytes(struct aggregate *g, struct weir_builder *b, unsigned field)
+{
+	uint32_t at;
+	void *p = weir_build_tail(b, (size_t)g->bytes_out.bytes, 1, &at);
+
+	if (p) {
+		weir_out_copy(&g->bytes_out, p);
+		weir_build_slot(b, field, (uint64_t)at | g->bytes_out.bytes << 32);
+	}
+	weir_out_fini(&g->bytes_out);
+	return p != NULL;
+}
+
+static const char *part_build(void *ctx, const struct weir_window_result *r, uint32_t row,
+			      struct weir_builder *b)
+{
+	struct aggregate *g = ctx;
+
+	(void)row;
+	weir_build_i64(b, WEIR_GLOBAL_KIND, WEIR_GLOBAL_PART);
+	weir_build_i64(b, WEIR_GLOBAL_START, r->start);
+	weir_build_i64(b, WEIR_GLOBAL_END, r->end);
+	weir_out_put(&g->bytes_out, r->entry, 8);
+	weir_window_key_save(r->key, r->entry, &g->bytes_out);
+	if (!build_bytes(g, b, WEIR_GLOBAL_KEY))
+		return NULL; /* full: the caller sees it */
+	aggregate_save(g, r->state, &g->bytes_out);
+	build_bytes(g, b, WEIR_GLOBAL_BODY);
+	return NULL;
+}
+
+/* Records of these counters are in what is told from here on: nothing of them is state. */
+static int part_closing(void *ctx, struct weir_node *n)
+{
+	struct aggregate *g = ctx;
+	struct weir_global_counts now = {n->rows_in, n->late, n->rejects}, d;
+	uint32_t cap;
+	struct weir_builder b;
+	void *mem;
+
+	d = (struct weir_global_counts){now.in - g->told.in, now.late - g->told.late,
+					now.rejected - g->told.rejected};
+	if (!d.in && !d.late && !d.rejected)
+		return 0;
+	mem = weir_port_room(&n->port[0])
+		      ? weir_port_claim(&n->port[0], WEIR_GLOBAL_COUNT_BYTES, &cap)
+		      : NULL;
+	if (!mem)
+		return 1;
+	weir_build_begin(&b, mem, cap, n->port[0].schema);
+	weir_build_i64(&b, WEIR_GLOBAL_KIND, WEIR_GLOBAL_COUNT);
+	weir_global_counts_put(&g->bytes_out, &d);
+	build_bytes(g, &b, WEIR_GLOBAL_BODY);
+	weir_assert(weir_build_end(&b));
+	weir_port_keep(&n->port[0], weir_frame_stride(b.f));
+	weir_port_push(&n->port[0], b.f);
+	g->told = now;
+	return 0;
+}
+
+static void part_sign(void *ctx, struct weir_buf *b)
+{
+	weir_buf_lit(b, "part 1 ");
+	aggregate_sign(ctx, b);
+}
+
 /* ---- set-up ---- */
 
 static void aggregate_fini(void *ctx)
@@ -300,6 +376,12 @@ int weir_aggregate_init(struct weir_node *n, const struct weir_op_env *env)
 
 	g->in = env->in;
 	g->spec = spec->agg;
+	weir_out_init(&g->bytes_out, n->task->mem);
+	if (spec->global) {
+		p.build = part_build;
+		p.closing = part_closing;
+		p.sign = part_sign;
+	}
 	for (uint32_t i = 0; i < spec->agg_count; i++) {
 		int r = agg_add(g, n, env, &spec->agg[i]);
 

@@ -2,6 +2,7 @@
 #include "engine/core/assemble.h"
 
 #include "base/assert.h"
+#include "engine/core/global.h"
 
 #define SCRATCH_BYTES (128u * 1024)
 
@@ -66,6 +67,10 @@ static int init_node(struct build *b, struct weir_node *n, bool hashed)
 		return weir_aggregate_init(n, &env);
 	case WEIR_STEP_TOP:
 		return weir_top_init(n, &env);
+	case WEIR_STEP_GLOBAL_MARK:
+		return weir_global_mark_init(n, &env);
+	case WEIR_STEP_GLOBAL_MERGE:
+		return weir_global_merge_init(n, &env);
 	default:
 		weir_assert(s->kind == WEIR_STEP_OPERATOR);
 		return a->oper(a->ctx, n, &env);

@@ -18,12 +18,13 @@
 const char *weir_step_kind_name(unsigned kind)
 {
 	static const char *const name[WEIR_STEP_KIND_COUNT] = {
-		[WEIR_STEP_SOURCE] = "source", [WEIR_STEP_FILTER] = "filter",
-		[WEIR_STEP_MAP] = "map",       [WEIR_STEP_FLAT_MAP] = "flat_map",
-		[WEIR_STEP_UNION] = "union",   [WEIR_STEP_SPLIT] = "split",
-		[WEIR_STEP_KEY_BY] = "key_by", [WEIR_STEP_AGGREGATE] = "aggregate",
-		[WEIR_STEP_TOP] = "top",       [WEIR_STEP_OPERATOR] = "operator",
-		[WEIR_STEP_SINK] = "sink",     [WEIR_STEP_KEYS] = "keys",
+		[WEIR_STEP_SOURCE] = "source",	  [WEIR_STEP_FILTER] = "filter",
+		[WEIR_STEP_MAP] = "map",	  [WEIR_STEP_FLAT_MAP] = "flat_map",
+		[WEIR_STEP_UNION] = "union",	  [WEIR_STEP_SPLIT] = "split",
+		[WEIR_STEP_KEY_BY] = "key_by",	  [WEIR_STEP_AGGREGATE] = "aggregate",
+		[WEIR_STEP_TOP] = "top",	  [WEIR_STEP_OPERATOR] = "operator",
+		[WEIR_STEP_SINK] = "sink",	  [WEIR_STEP_KEYS] = "keys",
+		[WEIR_STEP_GLOBAL_MARK] = "mark", [WEIR_STEP_GLOBAL_MERGE] = "merge",
 	};
 
 	return kind < WEIR_STEP_KIND_COUNT && name[kind] ? name[kind] : "unknown";
@@ -214,6 +215,8 @@ static void build(struct weir_build *b, const struct weir_doc *doc)
 	weir_graph_readers(b);
 	if (b->diags->count == 0)
 		weir_graph_reorder(b, order);
+	if (b->diags->count == 0)
+		weir_global_rewrite(b);
 }
 
 int weir_pipeline_build(const struct weir_doc *doc, const char *dir,

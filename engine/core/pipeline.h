@@ -39,6 +39,12 @@ enum weir_step_kind {
 	WEIR_STEP_SINK = 11,
 	WEIR_STEP_KEYS =
 		12, /* each key group to the region that owns it; made by weir_regions_plan() only */
+	WEIR_STEP_GLOBAL_MARK =
+		14, /* A+mark and the merging A of `scope: global`; engine/core/global.h */
+	WEIR_STEP_GLOBAL_MERGE = 15,
+	WEIR_STEP_TABLE = 13, /* replicated over regions: engine/core/table.h */
+	WEIR_STEP_TABLE_OPS =
+		16, /* a table's input as changes; made by weir_pipeline_build() only */
 	WEIR_STEP_KIND_COUNT
 };
 
@@ -175,7 +181,18 @@ struct weir_agg_spec {
 	bool arg_nullable, by_nullable, result_nullable;
 };
 
+/* `scope: global` (engine/core/global.h). */
+struct weir_global_spec {
+	int64_t provisional_ns; /* from one provisional result of a window to the next; 0: only final ones */
+	const struct weir_schema *in; /* of the records that are aggregated: the keys' types */
+	/* Regions whose records are in it, in the order of the cluster; filled by weir_regions_plan(). */
+	uint32_t member_count;
+	const char *const *member;
+	const char *here;
+};
+
 struct weir_aggregate_spec {
+	const struct weir_global_spec *global; /* NULL: of this region alone */
 	struct weir_window_spec window;
 	uint32_t key_count, agg_count;
 	uint16_t key[WEIR_KEYS_MAX]; /* fields of the input */
@@ -207,6 +224,7 @@ struct weir_region_list {
 struct weir_remote {
 	struct weir_region_list regions; /* none: all in which the step it reads from runs */
 	bool keys; /* spread: keys */
+	bool own; /* made for `scope: global`: without a cluster it is the step itself */
 };
 
 struct weir_input {
@@ -273,6 +291,8 @@ struct weir_step {
 			/* Filled by weir_operator_load() through ops->resolve. */
 			void *handle;
 		} oper;
+		struct weir_table_spec
+			*table; /* engine/core/table.h; shared with its TABLE_OPS step */
 	};
 };
 

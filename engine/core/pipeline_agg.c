@@ -321,7 +321,7 @@ bool weir_aggregate_type(struct weir_build *b, struct weir_draft *d, const struc
 			weir_assert(add_field(out, a->name, a->result_type, a->result_nullable));
 	}
 	d->step->timed = true;
-	if (!ok || !out)
+	if (!ok || !out || (spec->global && !weir_global_type(b, d, in, out)))
 		return false;
 	weir_schema_seal(out);
 	d->step->port[0].schema = out;

@@ -12,6 +12,7 @@
  *      pipeline_from.c   inputs as they are written
  *   4. pipeline_type.c   schemas and expressions, in topological order
  *      pipeline_agg.c    aggregate and top
+ *      pipeline_global.c global aggregates: what they say, and the steps they become at the end
  *
  * An error in a step marks it broken: steps behind it are then not checked against its schema, so
  * that one mistake gives one message. Everything else goes on, so that all mistakes are told at once.
@@ -250,6 +251,16 @@ bool weir_need_times(struct weir_build *b, struct weir_draft *d);
 bool weir_keys_type(struct weir_build *b, struct weir_draft *d, const struct weir_schema *in);
 bool weir_aggregate_type(struct weir_build *b, struct weir_draft *d, const struct weir_schema *in);
 bool weir_top_type(struct weir_build *b, struct weir_draft *d, const struct weir_schema *in);
+
+/* ---- pipeline_global.c: `scope: global` ---- */
+
+/* `scope` and `provisional`, after the window. */
+bool weir_global_read(struct weir_build *b, struct weir_draft *d);
+/* Adds to the result's fields what it says about regions. */
+bool weir_global_type(struct weir_build *b, struct weir_draft *d, const struct weir_schema *in,
+		      struct weir_schema *out);
+/* Puts the three steps of each global aggregate into its place; steps are in order. */
+void weir_global_rewrite(struct weir_build *b);
 
 struct weir_expr_info {
 	struct weir_typeinfo type;

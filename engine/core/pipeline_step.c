@@ -38,6 +38,8 @@ static const struct {
 	{"key_by", KIND(KEY_BY) | KIND(AGGREGATE) | KIND(TOP) | KIND(OPERATOR),
 	 "it goes with aggregate, top, operator, or alone"},
 	{"window", KIND(AGGREGATE) | KIND(TOP), "it goes with aggregate or top"},
+	{"scope", KIND(AGGREGATE), "it goes with aggregate"},
+	{"provisional", KIND(AGGREGATE), "it goes with an aggregate that says `scope: global`"},
 	{"schema", KIND(SOURCE), "it goes with source"},
 	{"schemas", KIND(SOURCE), "it goes with source"},
 	{"type_field", KIND(SOURCE), "it goes with source"},
@@ -355,7 +357,8 @@ static bool read_own(struct weir_build *b, struct weir_draft *d)
 	case WEIR_STEP_OPERATOR:
 		return read_operator(b, d);
 	case WEIR_STEP_AGGREGATE:
-		return !window || weir_window_read(b, window, &d->step->aggregate.window);
+		return (!window || weir_window_read(b, window, &d->step->aggregate.window)) &&
+		       weir_global_read(b, d);
 	case WEIR_STEP_TOP:
 		return !window || weir_window_read(b, window, &d->step->top.window);
 	default:

@@ -12,7 +12,7 @@ bool weir_regions_used(const struct weir_pipeline *p)
 		if (s->regions.count || weir__regions_texts_used(s))
 			return true;
 		for (uint32_t k = 0; k < s->input_count; k++)
-			if (s->input[k].remote)
+			if (s->input[k].remote && !s->input[k].remote->own)
 				return true;
 	}
 	return false;

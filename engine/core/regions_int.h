@@ -6,6 +6,7 @@
  *   regions_check.c  who runs where and reads from where, and what is wrong about it: the same for all regions
  *   regions_steps.c  the steps of one region
  *   regions_text.c   what their paths and addresses say of it
+ *   regions_global.c whose records are in a global aggregate
  *
  * Sets of regions are words: bit i is region i of the cluster. Memory: the caller's region.
  */
@@ -58,6 +59,9 @@ bool weir__regions_check(struct weir__regions *x);
 /* regions_text.c: "{region}" is the name of env->here. */
 bool weir__regions_texts_used(const struct weir_step *s);
 void weir__regions_texts(struct weir__regions *x, struct weir_step *s);
+
+/* regions_global.c: members of a mark or merge step, as the step of the file's pipeline with this index. */
+void weir__regions_global(struct weir__regions *x, uint32_t step, struct weir_step *s);
 
 /* regions_steps.c: the steps of env->here, or false with what is wrong in diags. */
 bool weir__regions_steps(struct weir__regions *x, struct weir_step **ret_step, uint32_t *ret_count);

@@ -386,6 +386,8 @@ static void add_step(struct steps *t, uint32_t step)
 	*s = *g;
 	s->input_count = 0;
 	s->regions = (struct weir_region_list){0};
+	if (s->kind == WEIR_STEP_GLOBAL_MARK || s->kind == WEIR_STEP_GLOBAL_MERGE)
+		weir__regions_global(x, step, s);
 	for (uint32_t i = 0; i < g->input_count; i++)
 		add_inputs(t, step, i, s);
 	s->port = weir_region_array(x->region, struct weir_port_def, g->port_count);

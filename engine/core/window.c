@@ -147,6 +147,16 @@ static int window_fire(struct weir_window_op *op, int *progress)
 	return 0;
 }
 
+static bool window_forward(struct weir_window_op *op)
+{
+	struct weir_node *n = op->node;
+
+	if (op->payload.closing && n->in.ctl.kind != WEIR_FRAME_WATERMARK &&
+	    op->payload.closing(op->payload.ctx, n))
+		return false;
+	return weir_node_forward_ctl(n);
+}
+
 static int window_run(struct weir_node *n)
 {
 	struct weir_window_op *op = n->op;
@@ -173,7 +183,7 @@ static int window_run(struct weir_node *n)
 
 			op->watermark = WEIR_MAX(op->watermark, w);
 			op->closing = op->due = true;
-		} else if (n->in.ctl.kind && weir_node_forward_ctl(n)) {
+		} else if (n->in.ctl.kind && window_forward(op)) {
 			op->closing = false;
 			return 1;
 		} else {

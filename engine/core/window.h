@@ -55,6 +55,8 @@ struct weir_window_payload {
 	const char *(*build)(void *ctx, const struct weir_window_result *r, uint32_t row,
 			     struct weir_builder *b);
 	void (*fini)(void *ctx); /* may be NULL */
+	/* Before a control other than a watermark passes on: rows of its own. 0 done, 1 no room; may be NULL. */
+	int (*closing)(void *ctx, struct weir_node *n);
 	/* A state as bytes and back (into a zeroed one); load: 0 or WEIR_E_CORRUPT, the state is then as after
 	 * release(). sign: what the bytes mean, as text (engine/core/freeze.h). */
 	void (*save)(void *ctx, const void *state, struct weir_out *o);

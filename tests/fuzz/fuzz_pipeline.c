@@ -7,6 +7,7 @@
 
 #include "base/assert.h"
 #include "base/buf.h"
+#include "engine/core/global.h"
 #include "engine/core/regions.h"
 #include "engine/edge/pipeline_file.h"
 
@@ -128,7 +129,10 @@ static void check_aggregate(const struct weir_step *s, const struct weir_schema 
 
 	check_window(&a->window);
 	weir_assert(a->key_count == s->key_count && a->agg_count > 0);
-	weir_assert(out->field_count == a->key_count + 2 + a->agg_count);
+	if (a->global)
+		weir_assert(out == weir_global_schema());
+	else
+		weir_assert(out->field_count == a->key_count + 2 + a->agg_count);
 	for (uint32_t i = 0; i < a->agg_count; i++) {
 		const struct weir_agg_spec *g = &a->agg[i];
 

@@ -224,7 +224,7 @@ static const struct error_case steps_cases[] = {
 	{"unknown key", SOURCE "  x: {from: s, filter: v > 1, zebra: 1}\n" OUT,
 	 "4:31: unknown key `zebra` in step `x`; known are source, filter, map, select, drop, set, "
 	 "flat_map, union, split, aggregate, top, operator, sink, from, regions, parallelism, fuse, "
-	 "on_error, key_by, window, schema, schemas, type_field, event_time, rate\n"},
+	 "on_error, key_by, window, scope, provisional, schema, schemas, type_field, event_time, rate\n"},
 	{"window in a filter", SOURCE "  x: {from: s, filter: v > 1, window: {tumbling: 1s}}\n" OUT,
 	 "4:31: `window` does not belong to a filter step; it goes with aggregate or top\n"},
 	{"key_by in a filter", SOURCE "  x: {from: s, filter: v > 1, key_by: [k]}\n" OUT,
