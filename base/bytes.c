@@ -31,7 +31,10 @@ void *weir_out__grow(struct weir_out *o, size_t n)
 
 	weir_assert(n < (1u << 30));
 	cap = WEIR_MAX(cap, WEIR_ALIGN_UP(n, (size_t)64));
-	c = o->mem->alloc(o->mem->ctx, sizeof(*c) + cap, 16);
+	/* Zeroing large pieces costs an allocator more than all else: it gives them back to the system first. */
+	c = weir_mem_raw(o->mem, sizeof(*c) + cap, 16);
+	c->next = NULL;
+	c->used = 0;
 	c->cap = (uint32_t)cap;
 	if (o->last)
 		o->last->next = c;

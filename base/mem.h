@@ -19,8 +19,15 @@ struct weir_mem {
 	void *(*alloc)(void *ctx, size_t size, size_t align);
 	/* size as given to alloc. */
 	void (*free)(void *ctx, void *p, size_t size);
+	/* As alloc, with anything in it: for what is written before it is read. NULL: alloc. */
+	void *(*raw)(void *ctx, size_t size, size_t align);
 	void *ctx;
 };
+
+weir_inline void *weir_mem_raw(const struct weir_mem *m, size_t size, size_t align)
+{
+	return (m->raw ? m->raw : m->alloc)(m->ctx, size, align);
+}
 
 struct weir_region_chunk;
 

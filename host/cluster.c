@@ -191,7 +191,7 @@ static void read_regions(struct weir_cluster_read *r, const struct weir_doc *doc
 
 struct options {
 	uint64_t linger_ns, window_bytes, heartbeat_ns, suspect_ns, dead_ns;
-	uint64_t buffer_bytes, spill_bytes;
+	uint64_t buffer_bytes, spill_bytes, edge_window_bytes;
 	int cubic, compression;
 };
 
@@ -219,6 +219,7 @@ static const struct weir_cchoice compression_choice[] = {
 static const struct weir_ckey edge_key[] = {
 	KEY("buffer", WEIR_CKEY_SIZE, struct options, buffer_bytes, .min = MIB, .max = 64 * GIB),
 	KEY("spill", WEIR_CKEY_SIZE, struct options, spill_bytes, .min = MIB, .max = 16384 * GIB),
+	KEY("window", WEIR_CKEY_SIZE, struct options, edge_window_bytes, .min = MIB, .max = GIB),
 	KEY("compression", WEIR_CKEY_CHOICE, struct options, compression,
 	    .choice = compression_choice),
 };
@@ -242,7 +243,8 @@ static void read_options(struct weir_cluster_read *r, const struct weir_doc *top
 			    .suspect_ns = S,
 			    .dead_ns = 3 * S,
 			    .buffer_bytes = 64 * MIB,
-			    .spill_bytes = GIB};
+			    .spill_bytes = GIB,
+			    .edge_window_bytes = 8 * MIB};
 	const struct weir_doc *links = weir_doc_get(top, "links");
 	const struct weir_doc *edges = weir_doc_get(top, "edges");
 
@@ -260,6 +262,7 @@ static void read_options(struct weir_cluster_read *r, const struct weir_doc *top
 	c->cubic = o.cubic;
 	c->buffer_bytes = o.buffer_bytes;
 	c->spill_bytes = o.spill_bytes;
+	c->edge_window_bytes = o.edge_window_bytes;
 	c->compression = (unsigned)o.compression;
 }
 

@@ -67,6 +67,7 @@ struct weir_cluster {
 	uint64_t
 		buffer_bytes; /* unconfirmed output of an edge while its link is up; default 64 MiB */
 	uint64_t spill_bytes; /* while it is down (in the journal); default 1 GiB */
+	uint64_t edge_window_bytes; /* under way on one edge; default 8 MiB */
 	enum {
 		WEIR_COMPRESS_AUTO,
 		WEIR_COMPRESS_NONE,

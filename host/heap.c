@@ -5,23 +5,26 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+static void *must(void *p, size_t size)
+{
+	if (p)
+		return p;
+	fprintf(stderr, "weir: out of memory (%zu bytes)\n", size);
+	_exit(1);
+}
+
+static void *heap_raw(void *ctx, size_t size, size_t align)
+{
+	(void)ctx;
+	return must(align <= 16 ? malloc(size) : aligned_alloc(align, WEIR_ALIGN_UP(size, align)),
+		    size);
+}
+
 static void *heap_alloc(void *ctx, size_t size, size_t align)
 {
-	void *p;
-
-	(void)ctx;
-	if (align <= 16) {
-		p = calloc(1, size);
-	} else {
-		p = aligned_alloc(align, WEIR_ALIGN_UP(size, align));
-		if (p)
-			memset(p, 0, size);
-	}
-	if (!p) {
-		fprintf(stderr, "weir: out of memory (%zu bytes)\n", size);
-		_exit(1);
-	}
-	return p;
+	if (align <= 16)
+		return must(calloc(1, size), size);
+	return memset(heap_raw(ctx, size, align), 0, size);
 }
 
 static void heap_free(void *ctx, void *p, size_t size)
@@ -31,4 +34,4 @@ static void heap_free(void *ctx, void *p, size_t size)
 	free(p);
 }
 
-const struct weir_mem weir_heap_mem = {.alloc = heap_alloc, .free = heap_free};
+const struct weir_mem weir_heap_mem = {.alloc = heap_alloc, .free = heap_free, .raw = heap_raw};

@@ -76,9 +76,10 @@ static void print_chain(const struct explain *x, uint32_t c)
 
 static void print_edges(const struct explain *x)
 {
-	char lane[32];
+	char lane[32], back[32];
 
 	size_text(lane, sizeof(lane), x->plan.lane_bytes);
+	size_text(back, sizeof(back), x->plan.lane_back_bytes);
 	for (uint32_t i = 0; i < x->plan.edge_count; i++) {
 		const struct weir_edge_spec *s = &x->plan.edge[i];
 
@@ -86,7 +87,7 @@ static void print_edges(const struct explain *x)
 		       *s->port ? "." : "", s->port, s->from, s->to);
 		if (s->keys)
 			printf(", key groups %u to %u", s->key_first, s->key_last);
-		printf(", 2 rings of %s\n", lane);
+		printf(", rings of %s and %s\n", lane, back);
 	}
 }
 
@@ -229,10 +230,11 @@ static void print_json(const struct explain *x)
 		       i ? "," : "", (unsigned long long)e->id, x->p->step[e->step].name, e->of,
 		       e->port, e->from, e->to, e->out ? "out" : "in", e->key_first, e->key_last);
 	}
-	printf("],\"lane_bytes\":%llu,\"ring_bytes\":%llu,\"rings_bytes\":%llu,\"batches_bytes\":%llu,"
+	printf("],\"lane_bytes\":%llu,\"lane_back_bytes\":%llu,\"ring_bytes\":%llu,\"rings_bytes\":%llu,\"batches_bytes\":%llu,"
 	       "\"segment_huge_bytes\":%llu,\"oversubscribed\":%s}\n",
-	       (unsigned long long)x->plan.lane_bytes, (unsigned long long)x->plan.ring_bytes,
-	       (unsigned long long)x->plan.ring_total, (unsigned long long)x->plan.scratch_total,
+	       (unsigned long long)x->plan.lane_bytes, (unsigned long long)x->plan.lane_back_bytes,
+	       (unsigned long long)x->plan.ring_bytes, (unsigned long long)x->plan.ring_total,
+	       (unsigned long long)x->plan.scratch_total,
 	       (unsigned long long)x->plan.segment_huge_total,
 	       x->plan.place.oversubscribed ? "true" : "false");
 }

@@ -50,11 +50,20 @@ static bool unconfirmed(const struct engine_cell *x)
 	return false;
 }
 
-static void sleep_until_rung(struct engine_cell *x, uint64_t most)
+/* Only a parked job reads its lane: without one, news must wait for the cell thread, which may be writing the journal. */
+static bool listens(const struct engine_cell *x)
+{
+	for (uint32_t i = 0; i < x->cell.sink_count; i++)
+		if (x->sink[i].streams && x->sink[i].state == SINK_PARKED)
+			return true;
+	return false;
+}
+
+static void sleep_until_rung(struct engine_cell *x, uint64_t most, bool listen)
 {
 	struct weir_edges *d = &x->edges;
 	uint32_t word = weir_doorbell_prepare(d->bell);
-	int64_t lanes = d->wait ? d->wait(d->wait_ctx, weir_mono_ns()) : -1;
+	int64_t lanes = listen && d->wait ? d->wait(d->wait_ctx, weir_mono_ns()) : -1;
 
 	if (lanes >= 0)
 		most = WEIR_MIN(most, (uint64_t)lanes);
@@ -72,6 +81,7 @@ static void *edges_main(void *arg)
 	pthread_mutex_lock(&x->lock);
 	while (!x->quit) {
 		uint64_t most;
+		bool listen;
 
 		atomic_store(&x->edges.rung,
 			     false); /* what comes behind this is seen in the next round */
@@ -80,8 +90,9 @@ static void *edges_main(void *arg)
 			continue;
 		}
 		most = unconfirmed(x) ? LOOK_NS : REST_NS;
+		listen = listens(x);
 		pthread_mutex_unlock(&x->lock);
-		sleep_until_rung(x, most);
+		sleep_until_rung(x, most, listen);
 		news = true;
 		pthread_mutex_lock(&x->lock);
 	}

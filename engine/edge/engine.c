@@ -12,6 +12,7 @@
 #include "engine/edge/edge_end.h"
 #include "engine/edge/engine_impl.h"
 #include "engine/edge/lanes.h"
+#include "host/cluster.h"
 #include "numa/bind.h"
 #include "shm/doorbell.h"
 
@@ -57,10 +58,13 @@ static int place(struct weir_engine_plan *plan, uint32_t workers, struct weir_re
 }
 
 /* Lanes: two rings for each edge. */
-static int plan_edges(const struct weir_pipeline *p, struct weir_region *region,
-		      struct weir_engine_plan *ret, struct weir_err *err)
+static int plan_edges(const struct weir_pipeline *p, const struct weir_cluster *cluster,
+		      struct weir_region *region, struct weir_engine_plan *ret,
+		      struct weir_err *err)
 {
+	uint64_t window = cluster ? cluster->edge_window_bytes : WEIR_LANE_BYTES_DEFAULT;
 	uint32_t frame_max = weir_edge_frame_max(p->record_max);
+	uint64_t least = (uint64_t)frame_max * 4;
 
 	ret->edge_count = weir_regions_edges(p, NULL, 0);
 	if (ret->edge_count == 0)
@@ -73,9 +77,11 @@ static int plan_edges(const struct weir_pipeline *p, struct weir_region *region,
 	ret->edge = weir_region_array(region, struct weir_edge_spec, ret->edge_count);
 	weir_regions_edges(p, ret->edge, ret->edge_count);
 	ret->lane_frame_max = frame_max;
-	ret->lane_bytes =
-		weir__round_pow2(WEIR_MAX(WEIR_LANE_BYTES_DEFAULT, (uint64_t)frame_max * 4));
-	ret->segment_huge_total += WEIR_MAX(ret->lane_bytes, HUGE_BYTES) * 2 * ret->edge_count;
+	ret->lane_bytes = weir__round_pow2(WEIR_MAX(window, least));
+	ret->lane_back_bytes = weir__round_pow2(WEIR_MAX(WEIR_LANE_BACK_BYTES, least));
+	ret->segment_huge_total += (WEIR_MAX(ret->lane_bytes, HUGE_BYTES) +
+				    WEIR_MAX(ret->lane_back_bytes, HUGE_BYTES)) *
+				   ret->edge_count;
 	return 0;
 }
 
@@ -108,7 +114,7 @@ int weir_engine_plan(const struct weir_pipeline *p, const struct weir_engine_opt
 	ret->segment_huge_total = WEIR_MAX(ret->ring_bytes, HUGE_BYTES) * ret->tasks.ring_count +
 				  WEIR_MAX(weir__tap_bytes(p), HUGE_BYTES) * ret->tasks.task_count +
 				  HUGE_BYTES;
-	r = plan_edges(p, region, ret, err);
+	r = plan_edges(p, opt->cluster, region, ret, err);
 	if (r < 0)
 		return r;
 	for (uint32_t i = 0; i < p->step_count; i++)

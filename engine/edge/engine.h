@@ -48,7 +48,7 @@ struct weir_engine_plan {
 		segment_huge_total; /* rings, lanes and tap rings when each fills whole 2 MiB pages */
 	uint32_t edge_count; /* to and from other regions */
 	struct weir_edge_spec *edge;
-	uint64_t lane_bytes; /* of each of an edge's two rings */
+	uint64_t lane_bytes, lane_back_bytes; /* of an edge's two rings: records, answers */
 	uint32_t lane_frame_max;
 };
 int weir_engine_plan(const struct weir_pipeline *p, const struct weir_engine_options *opt,

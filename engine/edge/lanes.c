@@ -110,7 +110,9 @@ void weir__lanes_ring_specs(struct weir_engine *e, struct weir_ring_spec *spec, 
 
 			weir_lane_ring_name(r->name, sizeof(r->name), k == 0, l->edge->id, peer,
 					    l->edge->of);
-			r->capacity = e->plan.lane_bytes;
+			/* Records leave from the sender's out ring into the receiver's in ring. */
+			r->capacity = (k == 0) == l->edge->out ? e->plan.lane_bytes
+							       : e->plan.lane_back_bytes;
 			r->frame_max = e->plan.lane_frame_max;
 			r->schema = UINT32_MAX;
 			r->producer_doorbell = k == 0 ? own : e->lanes->gateway_bell;

@@ -18,7 +18,9 @@
 #include "engine/edge/edge_end.h"
 #include "engine/edge/engine_impl.h"
 
-#define WEIR_LANE_BYTES_DEFAULT ((uint64_t)1 << 20) /* of each ring */
+#define WEIR_LANE_BYTES_DEFAULT                                                                    \
+	((uint64_t)8 << 20) /* of the ring with the records: what may be under way */
+#define WEIR_LANE_BACK_BYTES ((uint64_t)1 << 20) /* of the ring with the answers, at least */
 
 struct engine_lane {
 	const struct weir_edge_spec *edge;

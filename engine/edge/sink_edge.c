@@ -165,18 +165,16 @@ static bool part_ends(struct weir_reader part)
 
 	if (weir_edge_walk_begin(&w, part) < 0)
 		return false;
-	while (weir_edge_walk_next(&w, &b) > 0) {
-		uint32_t at = 0;
+	while (weir_edge_walk_next(&w, &b) > 0)
+		continue;
+	for (uint32_t at = 0; b.bytes - at >= sizeof(struct weir_frame);) {
+		struct weir_frame f; /* of any alignment */
 
-		while (b.bytes - at >= sizeof(struct weir_frame)) {
-			struct weir_frame f; /* of any alignment */
-
-			memcpy(&f, b.p + at, sizeof(f));
-			kind = f.kind;
-			if (f.size < sizeof(f) || weir_frame_stride(&f) > b.bytes - at)
-				return false;
-			at += weir_frame_stride(&f);
-		}
+		memcpy(&f, b.p + at, sizeof(f));
+		kind = f.kind;
+		if (f.size < sizeof(f) || weir_frame_stride(&f) > b.bytes - at)
+			return false;
+		at += weir_frame_stride(&f);
 	}
 	return kind == WEIR_FRAME_EOS;
 }
@@ -280,6 +278,8 @@ static int sink_edge_resume(struct weir_node *n, uint64_t cursor, struct weir_re
 	struct sink_edge *o = n->op;
 	struct weir_edge_out_options opt = {.edge = o->edge->id,
 					    .fence = o->fence,
+					    .knows_end = true,
+					    .end = o->w.pos.seq,
 					    .hello = o->hello,
 					    .frame_max = o->lane->frame_max,
 					    .codecs = o->codecs,
