@@ -91,12 +91,12 @@ def bench_barrier():
         emit("barrier", guarantee=g, rate=rate, epoch=EPOCH, p50_us=m[0], p99_us=m[1], p999_us=m[2], p9999_us=m[3])
 
 
-def state_pipeline(events, state):
+def state_pipeline(rate, state):
     # Every event is a key of its own: the state grows with the input.
     return ("pipeline: recovery\nworkers: 1\nparallelism: 1\nstate: {dir: %s, base_size: 64MiB}\nsteps:\n"
-            "  src: {source: {nexmark: {events: %d}}}\n"
+            "  src: {source: {nexmark: {rate: %d}}}\n"
             "  per:\n    from: src.bid\n    key_by: [dateTime, auction, bidder]\n    window: {tumbling: 3650d}\n"
-            "    aggregate: {n: count()}\n  out: {from: per, sink: blackhole}\n" % (state, events * 10))
+            "    aggregate: {n: count()}\n  out: {from: per, sink: blackhole}\n" % (state, rate))
 
 
 def until_running(path, stop_at_events=None):
@@ -111,8 +111,8 @@ def until_running(path, stop_at_events=None):
             break
     state = 0
     deadline = time.monotonic() + 600
-    while time.monotonic() < deadline:
-        time.sleep(0.3)
+    while time.monotonic() < deadline and p.poll() is None:
+        time.sleep(0.1)
         try:
             text = urllib.request.urlopen("http://127.0.0.1:9499/metrics", timeout=5).read().decode()
         except OSError:
@@ -135,7 +135,8 @@ def bench_recovery():
         subprocess.run(["rm", "-rf", state], check=True)
         path = os.path.join(bench.WORK, "recovery.yaml")
         with open(path, "w") as f:
-            f.write(state_pipeline(mb * 40000, state))
+            # Some seconds to the wanted size, however small it is, and never an end of the input.
+            f.write(state_pipeline(min(mb, 64) * 20000, state))
         until_running(path, mb * 1048576)
         journal = sum(os.stat(os.path.join(state, x)).st_blocks * 512 for x in os.listdir(state)
                       if x.startswith("journal"))

@@ -6,7 +6,7 @@ set -eu
 build=$1
 command -v gcovr >/dev/null || { echo "no gcovr: sh tests/lib/deps.sh lint installs it"; exit 1; }
 mkdir -p "$build/coverage"
-gcovr -r . --object-directory "$build" -f 'base/' -f 'shm/' -f 'numa/' -f 'state/' -f 'engine/' \
+gcovr -r . --object-directory "$build" -f 'base/' -f 'shm/' -f 'numa/' -f 'state/' -f 'host/' -f 'engine/' -f 'gateway/' -f 'lab/' \
 	--txt "$build/coverage.txt" --json-summary "$build/coverage.json" \
 	--html-details "$build/coverage/index.html" "$build" >/dev/null 2>&1
 python3 - "$build/coverage.json" <<'PY'
