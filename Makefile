@@ -257,7 +257,7 @@ check-multi: all $(MULTI_BIN)
 # Regions under fire (tests/multi/campaign.py). make campaign RUNS=10 SEED=1 REGIONS=5 BACKEND=dpdk SECONDS=60
 campaign: all
 	@tests/multi/campaign.py $(B) --runs $(or $(RUNS),1) --seed $(or $(SEED),1) --regions $(or $(REGIONS),5) \
-		--seconds $(or $(SECONDS),60) $(if $(BACKEND),--backend $(BACKEND))
+		--seconds $(or $(SECONDS),60) $(if $(BACKEND),--backend $(BACKEND)) $(OPTIONS)
 .PHONY: check-multi campaign
 
 # The model compiles production headers with its own atomics: no archive but base.

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Regions under fire: engines and gateways of a lab are killed, frozen and cut off; in the end every record is accounted for.
 
-campaign.py BUILD [--regions 5] [--seconds 60] [--seed 1] [--backend uring|epoll|dpdk] [--loss 2%] [--runs N] [--keep]
+campaign.py BUILD [--regions 5] [--seconds 60] [--seed 1] [--backend io_uring|epoll|dpdk] [--loss 2%] [--away 600] [--runs N] [--keep]
 
 Each region makes the same bids with its own name in them. One step gives all bids of all regions to the first region, record by
 record (copy); another counts bids per auction and window where the auction's key group lives (keys). The reconciler, here, computes
@@ -65,7 +65,7 @@ class Campaign:
         self.dir = tempfile.mkdtemp(prefix="weir-multi-")
         self.env = dict(os.environ, WEIR_RUN_DIR=os.path.join(self.dir, "run"))
         self.proc, self.tally, self.up = {}, collections.Counter(), False
-        self.cut_until = 0.0
+        self.away, self.back = None, 0.0
 
     # ---- building ----
 
@@ -149,7 +149,17 @@ class Campaign:
             self.net("cut", words)
             time.sleep(r.uniform(0.5, 5))
             self.net("heal", "all")
+            self.stay_away()
             self.tally[kind] += 1
+
+    def stay_away(self):
+        """One region is cut off for long, whatever happens to the others."""
+        if self.away and time.monotonic() >= self.back:
+            self.net("heal", "all")
+            self.tally["away for %d s" % self.o.away] += 1
+            self.away = None
+        if self.away:
+            self.net("cut", self.away)
 
     # ---- one run ----
 
@@ -161,8 +171,12 @@ class Campaign:
             self.start("engine", r)
             self.start("gateway", r)
         begin = time.monotonic()
+        if self.o.away:
+            self.away, self.back = self.rng.choice(self.regions), begin + 5 + self.o.away
+            time.sleep(5)
         while time.monotonic() - begin < self.o.seconds:
             time.sleep(self.rng.uniform(0.1, 1.5))
+            self.stay_away()
             self.trouble()
         self.net("heal", "all")
         self.settle()
@@ -264,6 +278,7 @@ def main():
     a.add_argument("--backend", default="auto")
     a.add_argument("--loss", default="1%")
     a.add_argument("--rtt", help="of all paths; default: published round trips")
+    a.add_argument("--away", type=int, default=0, help="seconds for which one region is cut off beside all else; shorter than --seconds")
     a.add_argument("--keep", action="store_true")
     o = a.parse_args()
     failed = 0
