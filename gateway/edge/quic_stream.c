@@ -24,6 +24,7 @@ struct weir_quic_stream *weir_quic__stream_new(struct weir_quic_link *l, bool ou
 	s->qid = -1;
 	s->ours = ours;
 	s->known = true;
+	s->granted = WEIR_STREAM_CREDIT; /* more may come before the stream has begun */
 	bucket = &q->stream_bucket[s->id % WEIR_QUIC_STREAM_BUCKETS];
 	s->id_next = *bucket;
 	*bucket = s;
@@ -146,7 +147,6 @@ void weir_quic__run_remove(struct weir_quic_stream *s)
 void weir_quic__stream_begin(struct weir_quic_stream *s, int64_t qid)
 {
 	s->qid = qid;
-	s->granted = WEIR_STREAM_CREDIT;
 	ngtcp2_conn_extend_max_stream_offset(
 		s->link->conn, qid, WEIR_STREAM_CREDIT + WEIR_QUIC_SLACK - WEIR_QUIC_WINDOW_FIRST);
 	weir_quic__run(s);

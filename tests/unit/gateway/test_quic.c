@@ -206,6 +206,27 @@ static void test_small_credit(void **state)
 	world_free(w); /* with bytes that nobody asked for */
 }
 
+/* Credit that is given while a stream is still to begin counts. */
+static void test_early_credit(void **state)
+{
+	struct world *w = world_new(1, 18);
+	struct app_link *a, *b;
+	struct app_stream *s;
+	uint64_t more = 7 * WEIR_STREAM_CREDIT;
+
+	(void)state;
+	join(w, &a, &b);
+	w->end[0].stingy = true;
+	w->end[1].reply = more + 2 * WEIR_STREAM_CREDIT;
+	s = world_stream(w, 0, a, "early", 1000);
+	s->greedy = false;
+	ops_of(&w->end[0])->credit(ops_of(&w->end[0])->ctx, s->id, more);
+	world_run(w, 2000 * MS);
+	assert_int_equal(s->got, WEIR_STREAM_CREDIT + more);
+	assert_false(s->wrong);
+	world_free(w); /* with bytes that nobody asked for */
+}
+
 /* More streams than a peer takes at once: they wait until others have ended. */
 static void test_too_many_streams(void **state)
 {
@@ -630,6 +651,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_loss),
 	cmocka_unit_test(test_credit),
 	cmocka_unit_test(test_small_credit),
+	cmocka_unit_test(test_early_credit),
 	cmocka_unit_test(test_too_many_streams),
 	cmocka_unit_test(test_moved),
 	cmocka_unit_test(test_shut_lossy),
