@@ -168,7 +168,8 @@ int weir_crdt_apply(const struct weir_crdt *t, struct weir_str v, const struct w
 	if (rc)
 		return rc;
 	mine = crdt_part_of(&parts, dot->writer);
-	if (!dot->writer || dot->version <= (mine ? mine->version : 0))
+	if (!dot->writer || dot->version <= (mine ? mine->version : 0) ||
+	    dot->version == UINT64_MAX)
 		return WEIR_E_RANGE;
 	weir_out_init(&body, o->mem);
 	rc = cls->apply(t, &parts, mine, op, dot, &body);
@@ -264,6 +265,24 @@ bool weir_crdt_next(const struct weir_crdt *t, struct weir_str v, uint64_t *at,
 	if (!cls->next || (*at ? crdt_parse(t, v, &parts) : crdt_parse_all(t, v, &parts)))
 		return false;
 	return cls->next(t, &parts, at, ret);
+}
+
+int weir_crdt_each(const struct weir_crdt *t, struct weir_str v, weir_crdt_item_fn fn, void *ctx)
+{
+	const struct crdt_class *cls = class_of(t);
+	struct weir_crdt_item item = {0};
+	struct crdt_parts parts;
+	uint64_t at = 0;
+	int rc = crdt_parse_all(t, v, &parts);
+
+	if (rc)
+		return rc;
+	if (cls->each)
+		cls->each(t, &parts, fn, ctx);
+	else if (cls->next)
+		while (cls->next(t, &parts, &at, &item) && fn(ctx, &item))
+			item = (struct weir_crdt_item){0};
+	return 0;
 }
 
 void weir_crdt_i64(int64_t v, uint8_t ret[8])

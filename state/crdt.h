@@ -71,10 +71,11 @@ struct weir_dot {
 	uint64_t hlc;
 };
 
-/* One decision between concurrent writes. Texts point into the inputs of join(). */
+/* One decision between concurrent writes (lww, ormap, custom), told when the two meet. Texts point into the inputs of join(). */
 struct weir_crdt_conflict {
 	struct weir_dot won, lost;
 	struct weir_str won_value, lost_value;
+	struct weir_str key; /* ormap */
 };
 struct weir_crdt_conflicts {
 	void (*found)(void *ctx, const struct weir_crdt_conflict *c);
@@ -164,6 +165,9 @@ struct weir_crdt_item {
 };
 bool weir_crdt_next(const struct weir_crdt *t, struct weir_str v, uint64_t *at,
 		    struct weir_crdt_item *ret);
+/* The same in one go, until fn says false: sets and logs cost one pass, not one per element. */
+typedef bool (*weir_crdt_item_fn)(void *ctx, const struct weir_crdt_item *item);
+int weir_crdt_each(const struct weir_crdt *t, struct weir_str v, weir_crdt_item_fn fn, void *ctx);
 /* ddsketch: quantile q in 0..1, NaN when empty. countmin: estimate for a value. */
 double weir_crdt_quantile(struct weir_str v, double q);
 int64_t weir_crdt_estimate(struct weir_str v, struct weir_str value);

@@ -50,6 +50,9 @@ struct crdt_class {
 	bool (*value)(const struct weir_crdt *t, const struct crdt_parts *v, struct weir_str *ret);
 	bool (*next)(const struct weir_crdt *t, const struct crdt_parts *v, uint64_t *at,
 		     struct weir_crdt_item *ret);
+	/* NULL: next() does. */
+	void (*each)(const struct weir_crdt *t, const struct crdt_parts *v, weir_crdt_item_fn fn,
+		     void *ctx);
 };
 
 extern const struct crdt_class crdt_pcount, crdt_bcount, crdt_max, crdt_min, crdt_flag,
@@ -121,7 +124,9 @@ void crdt_ctx_put(const struct crdt_parts *v, const struct weir_crdt_op *op, wei
 		  struct weir_out *o);
 void crdt_reg_put(struct weir_out *o, const struct weir_dot *dot, const struct weir_str *value,
 		  struct weir_str ctx, const struct weir_str *base, struct weir_str base_ctx);
-/* custom (crdt_custom.c): makes v->merged. The text is kept by hold. */
+/* custom (crdt_custom.c): is `merged` there exactly when it must be? Its bytes are believed by those who read only. */
+bool crdt_custom_canonical(const struct crdt_parts *v);
+/* Makes v->merged. The text is kept by hold. */
 void crdt_custom_merge(const struct weir_crdt *t, struct crdt_parts *v, struct weir_out *hold);
 
 #endif

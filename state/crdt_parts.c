@@ -8,7 +8,7 @@ static bool part_read(struct weir_reader *r, struct crdt_part *p)
 	p->writer = weir_read_varint(r);
 	p->version = weir_read_varint(r);
 	p->body = weir_read_text(r);
-	return !r->bad && p->version > 0;
+	return !r->bad && p->version > 0 && p->version < UINT64_MAX;
 }
 
 int crdt_parse(const struct weir_crdt *t, struct weir_str v, struct crdt_parts *ret)
@@ -44,6 +44,8 @@ int crdt_parse_all(const struct weir_crdt *t, struct weir_str v, struct crdt_par
 	for (uint32_t i = 0; rc == 0 && i < ret->n; i++)
 		if (!crdt_classes[t->type]->check(t, &ret->p[i]))
 			rc = WEIR_E_CORRUPT;
+	if (rc == 0 && t->type == WEIR_CRDT_CUSTOM && !crdt_custom_canonical(ret))
+		rc = WEIR_E_CORRUPT;
 	return rc;
 }
 

@@ -265,8 +265,10 @@ void crdt_reg_conflicts(const struct weir_crdt *t, const struct crdt_parts *a,
 			bool first = crdt_dot_cmp(&live.r[i].dot, &live.r[k].dot) > 0;
 			const struct crdt_reg *won = &live.r[first ? i : k];
 			const struct crdt_reg *lost = &live.r[first ? k : i];
-			struct weir_crdt_conflict c = {won->dot, lost->dot, won->value,
-						       lost->value};
+			struct weir_crdt_conflict c = {.won = won->dot,
+						       .lost = lost->dot,
+						       .won_value = won->value,
+						       .lost_value = lost->value};
 
 			if (!met_in(a, won, lost) && !met_in(b, won, lost))
 				to->found(to->ctx, &c);
