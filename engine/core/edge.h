@@ -21,6 +21,9 @@
  *  5 RECEIVED drives the credit, DURABLE the cursor. The outbox is trimmed on DURABLE only (I10).
  *  6 RESUME below what was trimmed: TRIMMED; the receiver stops with an error and never skips.
  *  7 A fence below the highest seen is refused (FENCED); the highest is part of the receiver's place (I11).
+ *  8 A renewable edge survives the loss of a state directory at either end, because what it carries says by itself what is
+ *    missing (engine/core/table.h). Its fences begin with a lineage: when the sender's directory was made. A newer lineage begins at
+ *    0 at the receiver; a receiver that has nothing of a lineage takes the place TRIMMED names. On all other edges both are errors.
  * Sessions: OPEN at both ends; the sender says HELLO (session 0) until the receiver answers RESUME (session s); it says HELLO (s)
  *    once more, and only then batches: so a session belongs to one life of the sender, whose fence HELLO tells. The receiver numbers
  *    sessions upwards; one that goes wrong (more than the credit, another fence) is given up for a new one.
@@ -101,8 +104,16 @@ uint64_t weir_edge_chain(uint64_t chain, uint64_t seq, const void *batch, uint32
 
 /* ---- sending end ---- */
 
+/* Fence of a renewable edge: lineage is a time in seconds, fence that of the cell. */
+#define WEIR_EDGE_LINEAGE_SHIFT 24
+weir_inline uint64_t weir_edge_fence(uint64_t lineage, uint64_t fence)
+{
+	return lineage << WEIR_EDGE_LINEAGE_SHIFT | fence;
+}
+
 struct weir_edge_out_options {
 	uint64_t edge, fence;
+	bool renewable;
 	/* Everything that was committed before this start ends at `end`. Without that, a receiver that is ahead of a sender whose
 	 * state directory is too old is seen only when the sender's new records have come to the same number, and a confirmation
 	 * of what was never committed is not seen. */
@@ -157,6 +168,7 @@ void weir_edge_out_info(const struct weir_edge_out *o, struct weir_edge_out_info
 
 struct weir_edge_in_options {
 	uint64_t edge;
+	bool renewable; /* as at the other end: part of what HELLO must say */
 	uint64_t
 		life; /* not 0, below 2^44, and larger with every start (the cell's fence, or ms since the
 			* Unix epoch): sessions are numbered from it, so that none comes twice */

@@ -15,6 +15,7 @@ struct weir_edge_in *weir_edge_in_new(const struct weir_edge_in_options *o)
 		    o->frame_max <= WEIR_LANE_FRAME_LIMIT);
 	weir_assert(o->schema);
 	i->edge = o->edge;
+	i->renewable = o->renewable;
 	i->frame_max = o->frame_max;
 	i->staging_max = o->staging_bytes ? o->staging_bytes : EDGE_CREDIT;
 	i->ready_max = o->ready_bytes ? o->ready_bytes : EDGE_CREDIT;
@@ -181,6 +182,20 @@ static void foreign(struct weir_edge_in *i, uint64_t now)
 		i->doubt_ns = now + EDGE_WAIT_FIRST;
 }
 
+/* Everything begins anew, at a place of the sender's records. */
+static void begin_at(struct weir_edge_in *i, struct weir_edge_pos at, uint64_t now)
+{
+	weir_assert(i->renewable && !i->ready.first);
+	i->next = at.seq;
+	i->chain = at.chain;
+	i->behind = 0;
+	i->skip = 0;
+	i->frozen_count = 0;
+	i->durable = 0;
+	i->resume_timer.wait_ns = 0;
+	weir__edge_in_session(i, now);
+}
+
 static int hello(struct weir_edge_in *i, const struct weir_lane_head *h, uint64_t now)
 {
 	struct weir_str theirs = {(const char *)(h + 1), h->f.size - EDGE_HEAD};
@@ -213,6 +228,18 @@ static int hello(struct weir_edge_in *i, const struct weir_lane_head *h, uint64_
 				    "regions the same pipeline and cluster files",
 				    what);
 	}
+	if (i->renewable && edge_lineage(h->fence) > edge_lineage(i->fence)) {
+		/* What was committed by the old one is applied first; the sender asks again. */
+		if (i->ready.first) {
+			weir_probe("edge.in_new_lineage_later");
+			i->info.dropped++;
+			return 0;
+		}
+		weir_probe("edge.in_new_lineage");
+		i->fence = h->fence;
+		begin_at(i, (struct weir_edge_pos){0}, now);
+		return 0;
+	}
 	i->fence = WEIR_MAX(i->fence, h->fence); /* I11 */
 	if (session == 0 && !i->heard) {
 		if (!i->broken)
@@ -234,11 +261,16 @@ static int hello(struct weir_edge_in *i, const struct weir_lane_head *h, uint64_
 	return 0;
 }
 
-static int trimmed(struct weir_edge_in *i, const struct weir_lane_head *h)
+static int trimmed(struct weir_edge_in *i, const struct weir_lane_head *h, uint64_t now)
 {
 	if (h->seq <= i->expect.seq) {
 		weir_probe("edge.in_trimmed_below");
 		i->info.dropped++;
+		return 0;
+	}
+	if (i->renewable && i->expect.seq == 0 && i->next == 0 && !i->ready.first) {
+		weir_probe("edge.in_began_behind");
+		begin_at(i, (struct weir_edge_pos){h->seq, h->chain}, now);
 		return 0;
 	}
 	weir_probe("edge.in_trimmed");
@@ -342,7 +374,7 @@ static int in_session(struct weir_edge_in *i, const struct weir_lane_head *h, ui
 
 	switch (h->f.flags) {
 	case WEIR_LANE_TRIMMED:
-		return trimmed(i, h);
+		return trimmed(i, h, now);
 	case WEIR_LANE_FORK:
 		weir_probe("edge.in_told_of_fork");
 		return weir_err_set(&i->fail, WEIR_E_CORRUPT,

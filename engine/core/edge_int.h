@@ -54,6 +54,11 @@ weir_inline uint64_t edge_session(const struct weir_lane_head *h)
 	return (uint64_t)h->f.time_ns;
 }
 
+weir_inline uint64_t edge_lineage(uint64_t fence)
+{
+	return fence >> WEIR_EDGE_LINEAGE_SHIFT;
+}
+
 /* ---- sending end ---- */
 
 struct edge_epoch {
@@ -71,6 +76,7 @@ struct edge_asked {
 
 struct weir_edge_out {
 	uint64_t edge, fence;
+	bool renewable;
 	uint32_t frame_max;
 	const struct weir_lane_codecs *codecs;
 	const struct weir_mem *mem;
@@ -147,6 +153,7 @@ struct edge_frozen {
 
 struct weir_edge_in {
 	uint64_t edge;
+	bool renewable;
 	uint32_t frame_max, staging_max, ready_max;
 	const struct weir_schema *schema;
 	const struct weir_lane_codecs *codecs;

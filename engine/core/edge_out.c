@@ -12,6 +12,7 @@ struct weir_edge_out *weir_edge_out_new(const struct weir_edge_out_options *o, u
 		    o->frame_max <= WEIR_LANE_FRAME_LIMIT);
 	s->edge = o->edge;
 	s->fence = o->fence;
+	s->renewable = o->renewable;
 	s->frame_max = o->frame_max;
 	s->codecs = o->codecs;
 	s->mem = o->mem;
@@ -190,6 +191,14 @@ static int resume(struct weir_edge_out *o, const struct weir_lane_head *h)
 	}
 	if (h->fence > o->fence && !weir_planted(EDGE_FENCE_IGNORED))
 		return fenced(o, h->fence);
+	if (o->renewable && edge_lineage(h->fence) < edge_lineage(o->fence)) {
+		/* It means records of an earlier directory, or none: it has to hear of this one first. */
+		weir_probe("edge.out_old_lineage");
+		o->info.in_session = false;
+		o->say_hello = true;
+		o->info.dropped++;
+		return 0;
+	}
 	o->highest_session = session;
 	if (h->seq - h->count < o->base.seq) {
 		weir_probe("edge.out_trimmed");

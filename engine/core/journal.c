@@ -215,6 +215,11 @@ uint64_t weir_journal_fence(const struct weir_journal *j)
 	return j->fence;
 }
 
+const uint8_t *weir_journal_identity(const struct weir_journal *j)
+{
+	return j->super.identity;
+}
+
 bool weir_journal_idle(const struct weir_journal *j)
 {
 	return j->head == j->tail && j->flight == 0;

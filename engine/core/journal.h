@@ -41,7 +41,8 @@ struct weir_journal_options {
 	/* Of new segments; 0: the default. 64 KiB and more work (simulator), the pipeline file takes
 	 * WEIR_JOURNAL_SEGMENT_MIN and more. */
 	uint64_t segment_bytes;
-	uint8_t identity[16]; /* of a new journal: random bytes */
+	uint8_t identity
+		[16]; /* of a new journal: time in ms (48 bits, big endian), then random bytes */
 	/* Bytes that may be on their way to the disk; 0: 16 MiB; at least 2 MiB are used. */
 	uint32_t in_flight;
 	bool read_only; /* weir verify, weir epochs: writes nothing, also no cut */
@@ -119,6 +120,8 @@ int weir_journal_fetch(struct weir_journal *j, uint64_t epoch, uint64_t from, vo
 uint64_t weir_journal_durable(const struct weir_journal *j); /* newest epoch; 0: none */
 uint64_t weir_journal_covered(const struct weir_journal *j); /* epochs up to here are in the base */
 uint64_t weir_journal_fence(const struct weir_journal *j);
+/* 16 bytes; the first six are the time the journal was made (ms since the Unix epoch, big endian). */
+const uint8_t *weir_journal_identity(const struct weir_journal *j);
 bool weir_journal_idle(const struct weir_journal *j); /* nothing is on the way */
 
 /* Bytes of the log behind the bundle of that epoch, or of the newest one below it. */

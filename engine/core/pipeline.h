@@ -95,6 +95,7 @@ struct weir_edge_end {
 	const char *from, *to; /* regions */
 	bool keys; /* only key groups key_first .. key_last come here; a WEIR_STEP_KEYS step before the sink sees to it */
 	uint32_t key_first, key_last; /* else 0 .. WEIR_KEY_GROUPS - 1 */
+	bool renewable; /* engine/core/edge.h */
 };
 
 /* Number of a nexmark stream is also its port. */

@@ -2,6 +2,7 @@
 #include "engine/edge/edge_end.h"
 
 #include "base/buf.h"
+#include "engine/core/journal.h"
 #include "host/heap.h"
 
 uint32_t weir_edge_frame_max(uint32_t record_max)
@@ -30,6 +31,16 @@ struct weir_str weir_edge_hello(const struct weir_edge_end *edge, const struct w
 	weir_out_copy(&o, text);
 	weir_out_fini(&o);
 	return (struct weir_str){text, n};
+}
+
+uint64_t weir_edge_renewable_fence(const struct weir_journal *j, uint64_t fence)
+{
+	const uint8_t *p = weir_journal_identity(j);
+	uint64_t ms = 0;
+
+	for (int i = 0; i < 6; i++)
+		ms = ms << 8 | p[i];
+	return weir_edge_fence(ms / 1000, fence);
 }
 
 void weir_edge_sign(struct weir_buf *b, const struct weir_edge_end *edge,

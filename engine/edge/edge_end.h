@@ -41,6 +41,8 @@ uint32_t weir_edge_frame_max(uint32_t record_max);
 /* Body of HELLO, in the region. */
 struct weir_str weir_edge_hello(const struct weir_edge_end *edge, const struct weir_conn_env *env,
 				const struct weir_schema *s);
+/* Of a renewable edge: when the state directory was made counts before how often it was opened. */
+uint64_t weir_edge_renewable_fence(const struct weir_journal *j, uint64_t fence);
 /* What a node's state means: the edge and its records. */
 void weir_edge_sign(struct weir_buf *b, const struct weir_edge_end *edge,
 		    const struct weir_schema *s);

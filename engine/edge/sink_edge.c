@@ -31,6 +31,7 @@ struct sink_edge {
 	struct weir_lane_end *lane;
 	struct weir_str hello;
 	const struct weir_cluster *cluster;
+	const struct weir_journal *journal;
 	/* the worker's */
 	struct weir_edge_writer w;
 	uint8_t *batch;
@@ -268,7 +269,7 @@ static int sink_edge_open(struct weir_node *n, uint64_t fence, uint64_t known, b
 	(void)fresh;
 	(void)ret_cursor; /* far away: as the bundles say */
 	(void)err;
-	o->fence = fence;
+	o->fence = o->edge->renewable ? weir_edge_renewable_fence(o->journal, fence) : fence;
 	return 0;
 }
 
@@ -277,6 +278,7 @@ static int sink_edge_resume(struct weir_node *n, uint64_t cursor, struct weir_re
 {
 	struct sink_edge *o = n->op;
 	struct weir_edge_out_options opt = {.edge = o->edge->id,
+					    .renewable = o->edge->renewable,
 					    .fence = o->fence,
 					    .knows_end = true,
 					    .end = o->w.pos.seq,
@@ -444,6 +446,7 @@ int weir_sink_edge_open(struct weir_node *n, const struct weir_conn_env *env)
 	o->schema = env->in;
 	o->lane = env->lane;
 	o->cluster = env->cluster;
+	o->journal = env->journal;
 	o->watermark = WEIR_TIME_MIN;
 	if (env->dry)
 		return 0;

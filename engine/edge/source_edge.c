@@ -42,6 +42,7 @@ static void ready(struct source_edge *o)
 	if (o->in)
 		return;
 	opt = (struct weir_edge_in_options){.edge = o->edge->id,
+					    .renewable = o->edge->renewable,
 					    .life = weir_journal_fence(o->journal),
 					    .hello = o->hello,
 					    .frame_max = o->lane->frame_max,

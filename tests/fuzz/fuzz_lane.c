@@ -415,6 +415,7 @@ static void instructions(struct weir_reader in)
 	struct weir_edge_out_options o = {.edge = EDGE,
 					  .fence = 3,
 					  .knows_end = weir_reader_left(&in) & 1,
+					  .renewable = weir_reader_left(&in) & 2,
 					  .end = 6,
 					  .hello = WEIR_STR("hi"),
 					  .frame_max = WEIR_LANE_FRAME_MIN_MAX,
