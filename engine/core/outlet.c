@@ -61,6 +61,43 @@ static bool send_ctl(struct weir_outlet *o, const struct weir_ctl *ctl)
 	return true;
 }
 
+static void gauge_ring(struct weir_ring_tx *tx, struct weir_outlet_gauge *g, uint64_t min,
+		       uint64_t dt)
+{
+	uint64_t head = weir_load_acquire(&tx->block->head);
+	uint64_t limit = tx->data_capacity;
+
+	if (!g->max) {
+		g->max = limit;
+	} else if ((int64_t)(g->tail - head) > 0 || (g->met_full && dt > 2 * WEIR_OUTLET_NS)) {
+		/* It has not even got through what was there at the last look, or it has while nobody could look, on the same
+		 * core: this is as fast as it is. */
+		uint64_t took = (uint64_t)((weir_u128)(head - g->head) * WEIR_OUTLET_NS / dt);
+
+		limit = (3 * limit + WEIR_MIN(took, g->max)) / 4;
+	} else {
+		limit *= 2;
+	}
+	limit = WEIR_MIN(WEIR_MAX(limit, min), g->max);
+	tx->data_capacity = limit;
+	atomic_store_explicit(&g->limit, limit, memory_order_relaxed);
+	g->head = head;
+	g->tail = tx->tail;
+	g->met_full = false;
+}
+
+static void gauge(struct weir_node *n, struct weir_outlet *o)
+{
+	uint64_t now = n->task->mono_ns, dt = now - o->looked_ns;
+
+	if (dt < WEIR_OUTLET_NS)
+		return;
+	o->looked_ns = now;
+	for (uint32_t i = 0; i < o->ring_count; i++)
+		gauge_ring(&o->tx[i], &o->gauge[i],
+			   WEIR_MAX(WEIR_OUTLET_BYTES_MIN, (uint64_t)n->task->record_max), dt);
+}
+
 static int outlet_run(struct weir_node *n)
 {
 	struct weir_outlet *o = n->op;
@@ -70,6 +107,7 @@ static int outlet_run(struct weir_node *n)
 	int progress = 0;
 
 	o->blocked = -1;
+	gauge(n, o);
 	if (count) {
 		if (o->spread == WEIR_SPREAD_KEY) {
 			done = send_keyed(o, row, count);
@@ -96,6 +134,8 @@ static int outlet_run(struct weir_node *n)
 	}
 	for (uint32_t i = 0; i < o->ring_count; i++)
 		weir_ring_publish(&o->tx[i]);
+	if (o->blocked >= 0)
+		o->gauge[o->blocked].met_full = true;
 	return progress;
 }
 
@@ -117,6 +157,7 @@ struct weir_outlet *weir_outlet_init(struct weir_node *n, enum weir_spread sprea
 	o->ring_count = ring_count;
 	o->tx = weir_region_array(region, struct weir_ring_tx, ring_count);
 	o->woken = weir_region_array(region, uint64_t, ring_count);
+	o->gauge = weir_region_array(region, struct weir_outlet_gauge, ring_count);
 	o->blocked = -1;
 	if (spread == WEIR_SPREAD_KEY) {
 		o->group_ring = weir_region_array(region, uint16_t, WEIR_KEY_GROUPS);

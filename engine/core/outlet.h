@@ -6,6 +6,9 @@
  *         tasks behind: by key group, one to one, or in turn (whole batches). Controls go to all.
  * Inlet:  fills the root node's batch from one ring at a time and merges watermarks, idleness and
  *         ends of all of them.
+ * Limit:  a ring holds about what its reader takes in WEIR_OUTLET_NS, but never less than a few records: barriers travel behind records, so a
+ *         full ring in front of a slow step would hold up the epochs of the whole region. A reader that has caught up
+ *         since the last look gets twice as much, up to the whole ring.
  * Wake:   nothing here makes a system call; the worker compares what was published and released
  *         with what it last told the other side.
  * Pure. Thread: the worker that runs the task.
@@ -24,6 +27,17 @@ enum weir_spread {
 	WEIR_SPREAD_COUNT
 };
 
+#define WEIR_OUTLET_NS (20 * (uint64_t)WEIR_NS_PER_MS)
+#define WEIR_OUTLET_BYTES_MIN ((uint64_t)16 << 10)
+
+/* How much one ring may hold. */
+struct weir_outlet_gauge {
+	uint64_t head, tail; /* at the last look */
+	uint64_t max; /* all of the ring */
+	bool met_full; /* since then */
+	_Atomic uint64_t limit; /* 0: not looked at yet; read by statistics */
+};
+
 struct weir_outlet {
 	enum weir_spread spread;
 	const struct weir_schema *schema;
@@ -35,6 +49,8 @@ struct weir_outlet {
 	uint16_t *group_ring; /* WEIR_SPREAD_KEY: key group -> ring */
 	uint32_t turn; /* WEIR_SPREAD_TURN: ring of the next batch */
 	uint32_t ctl_next; /* rings before this one have the control already */
+	struct weir_outlet_gauge *gauge; /* of each ring */
+	uint64_t looked_ns;
 	int32_t blocked; /* ring that had no room at the last run, or -1 */
 };
 

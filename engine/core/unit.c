@@ -6,6 +6,9 @@
 
 /* A paced source looks at most so often: a wake-up per record would cost more than the records. */
 #define PACE_NS_MIN (100 * (uint64_t)WEIR_NS_PER_US)
+/* A barrier waits until the source's last batch is through: smaller ones when that takes so long. */
+#define BATCH_NS (20 * (uint64_t)WEIR_NS_PER_MS)
+#define BATCH_ROWS_MIN 8u
 
 static void control(struct weir_node *n, unsigned kind, int64_t value)
 {
@@ -54,11 +57,8 @@ static bool tell_watermark(struct weir_node *n, struct weir_source *s, uint64_t 
 /* An edge behind the source is full: it takes its turns more rarely. */
 static bool braked(struct weir_unit *u, uint64_t now)
 {
-	uint64_t wait;
+	uint64_t wait = weir_pace_wait(&u->pace);
 
-	if (weir_pace_through(&u->pace))
-		return true;
-	wait = weir_pace_wait(&u->pace);
 	if (!wait)
 		return false;
 	u->wait_until_ns = now + wait;
@@ -66,6 +66,21 @@ static bool braked(struct weir_unit *u, uint64_t now)
 	if (!u->source->idle)
 		u->source->active_ns = now;
 	return true;
+}
+
+/* Rows of the next batch at most: the last one is through. */
+static uint32_t batch_rows(struct weir_unit *u, uint64_t now)
+{
+	uint32_t rows = WEIR_BATCH_ROWS - u->batch_less;
+
+	if (u->stuck && now - u->batch_ns > BATCH_NS)
+		rows = WEIR_MAX(rows / 2, BATCH_ROWS_MIN);
+	else
+		rows = WEIR_MIN(rows * 2, WEIR_BATCH_ROWS);
+	u->batch_less = WEIR_BATCH_ROWS - rows;
+	u->batch_ns = now;
+	u->stuck = false;
+	return rows;
 }
 
 /* The barrier of the epoch that is due; it comes before anything else, also from a source at rest. */
@@ -85,6 +100,7 @@ static int source_turn(struct weir_unit *u)
 	struct weir_node *n = &u->task.node[0];
 	struct weir_source *s = u->source;
 	uint64_t before = s->rows, now = u->task.mono_ns;
+	uint32_t most;
 	int r = 0;
 
 	weir_source_settle(n, u->durable);
@@ -104,7 +120,9 @@ static int source_turn(struct weir_unit *u)
 	u->wait_until_ns = 0;
 	if (braked(u, now))
 		return 0;
+	most = weir_pace_rows(&u->pace, batch_rows(u, now));
 	s->budget = rate_budget(s, u->pace.time_ns);
+	s->budget = WEIR_MIN(s->budget, most);
 	if (s->budget) {
 		r = n->cls->run(n);
 		if (r < 0)
@@ -114,8 +132,7 @@ static int source_turn(struct weir_unit *u)
 							   (uint64_t)WEIR_NS_PER_MS),
 						  PACE_NS_MIN);
 	}
-	/* Where the rate is what slows it down, its own time does it. */
-	u->pace.ran = s->rows != before && s->budget == WEIR_BATCH_ROWS;
+	weir_pace_took(&u->pace, s->rows - before);
 	if (s->rows != before || s->active_ns == 0) {
 		s->active_ns = now;
 		s->idle = false;
@@ -152,7 +169,7 @@ static int one_batch(struct weir_unit *u, bool *ret_blocked)
 	if (weir_unlikely(progress < 0))
 		return progress;
 	if (!weir_task_idle(&u->task)) {
-		*ret_blocked = true;
+		*ret_blocked = u->stuck = true;
 		return progress;
 	}
 	weir__unit_idle(u);
@@ -211,6 +228,7 @@ int weir_unit_turn(struct weir_unit *u, uint32_t batches)
 			return r;
 		progress += r;
 		u->blocked = !weir_task_idle(&u->task);
+		u->stuck |= u->blocked;
 		if (!u->blocked)
 			weir__unit_idle(u);
 	}

@@ -55,6 +55,9 @@ struct weir_unit {
 	enum weir_freeze_phase phase;
 	uint64_t durable; /* newest epoch that is (source: for its acknowledgements) */
 	struct weir_pace pace; /* source */
+	uint32_t batch_less; /* source: of a full batch so many rows are left out */
+	uint64_t batch_ns; /* when the last one was read */
+	bool stuck; /* it met a full output */
 	bool final; /* the epoch at hand is the task's last */
 	uint64_t epoch; /* newest epoch that was frozen, or is at hand */
 	uint64_t round,

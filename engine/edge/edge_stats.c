@@ -79,6 +79,7 @@ static void read_in(struct weir_engine *e, const struct engine_lane *l, struct w
 	x->broken = v.bad;
 	x->lag = v.in.next_seq > v.in.durable ? v.in.next_seq - v.in.durable : 0;
 	x->outstanding_bytes = (uint64_t)v.in.staged_bytes + v.in.ready_bytes;
+	x->ready_bytes = v.in.ready_bytes;
 	x->fill = fill_of(tail - head, in->capacity);
 	snprintf(x->reason, sizeof(x->reason), "%s", v.in.lane_open ? "" : v.in.reason);
 }

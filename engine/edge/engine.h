@@ -104,6 +104,7 @@ struct weir_edge_stats {
 	uint64_t wire_out, wire_in; /* stream bytes, by the gateway */
 	uint64_t sessions, resent, gaps, duplicates, dropped, broken;
 	uint64_t outstanding_bytes; /* sender: unconfirmed; receiver: read and not handed on */
+	uint64_t ready_bytes; /* receiver: of these, what the steps behind it may have */
 	uint64_t outstanding_epochs; /* sender */
 	uint64_t limit; /* sender: of outstanding_bytes, at which its sources stop */
 	uint64_t age_ns; /* sender: of the oldest unconfirmed epoch */

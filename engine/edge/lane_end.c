@@ -136,7 +136,11 @@ void weir_lane_end_gone(struct weir_lane_end *l, uint32_t generation)
 void weir_lane_end_say(struct weir_lane_end *l, const char *cause)
 {
 	pthread_mutex_lock(&l->lock);
-	if (strncmp(l->cause, cause, sizeof(l->cause) - 1)) {
+	if (*cause)
+		l->sure = WEIR_MIN(l->sure + 1, WEIR_LANE_CAUSE_SURE);
+	else if (l->sure)
+		l->sure--;
+	if ((*cause || !l->sure) && strncmp(l->cause, cause, sizeof(l->cause) - 1)) {
 		snprintf(l->cause, sizeof(l->cause), "%s", cause);
 		atomic_fetch_add(&l->cause_no, 1);
 	}

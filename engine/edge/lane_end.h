@@ -52,6 +52,7 @@ struct weir_lane_end {
 	_Atomic uint32_t cause_no;
 	pthread_mutex_t lock; /* cause */
 	char cause[WEIR_LANE_CAUSE_MAX]; /* what holds this region up */
+	uint32_t sure; /* times it was said, less those when there was none */
 };
 
 /* Rings are mapped. Fixed memory: the end stays where it is until close. */
@@ -59,6 +60,9 @@ void weir_lane_end_open(struct weir_lane_end *l, struct weir_ring_block *out, ui
 			struct weir_ring_block *in, const uint8_t *in_base,
 			struct weir_doorbell *keep_bell, uint32_t bells);
 void weir_lane_end_close(struct weir_lane_end *l);
+
+#define WEIR_LANE_CAUSE_SURE                                                                       \
+	10u /* times without a cause until one is believed to be gone, at most */
 
 /* Next whole frame, valid until the next call of next() or flush(); NULL: none now. Bodies are not checked. */
 const struct weir_lane_head *weir_lane_end_next(struct weir_lane_end *l);
@@ -69,7 +73,10 @@ bool weir_lane_end_flush(struct weir_lane_end *l);
 
 /* The holder of the gateway's role with this generation is dead or has left. Any thread. */
 void weir_lane_end_gone(struct weir_lane_end *l, uint32_t generation);
-/* Text for STATUS. Any thread. */
+/*
+ * Text for STATUS, as it was found just now; said again and again by one thread. What was found many times does not go away
+ * because it was not found once: rings in front of a slow step are empty now and then.
+ */
 void weir_lane_end_say(struct weir_lane_end *l, const char *cause);
 /* The newest such text. */
 const char *weir_lane_end_cause(struct weir_lane_end *l);

@@ -3,6 +3,9 @@
 
 #include <stdio.h>
 
+#include "engine/edge/cell_impl.h"
+#include "host/cluster.h"
+
 static bool on_worker(const struct weir_engine *e, uint32_t chain, const struct engine_worker *w)
 {
 	const struct weir_chain *c = &e->plan.tasks.chain[chain];
@@ -125,14 +128,40 @@ static uint32_t full_behind(const struct weir_engine *e, const struct weir_engin
 	return best;
 }
 
+/* The chain behind this one whose rings are kept small, because it is slow: also just when one of them is empty. Only asked
+ * while records wait: a limit stays as it is when nothing is written. */
+static uint32_t slow_behind(const struct weir_engine *e, uint32_t chain)
+{
+	const struct weir_tasks *t = &e->plan.tasks;
+	uint64_t least = UINT64_MAX;
+	uint32_t best = UINT32_MAX;
+
+	for (uint32_t i = 0; i < t->link_count; i++) {
+		if (t->link[i].from_chain != chain)
+			continue;
+		for (uint32_t k = 0; k < t->link[i].ring_count; k++) {
+			uint32_t ring = t->link[i].first_ring + k;
+			uint64_t limit = weir__ring_limit(e, ring);
+
+			if (limit > e->segment.ring[ring].capacity / WEIR_ROOT_NARROW ||
+			    limit >= least)
+				continue;
+			least = limit;
+			best = t->link[i].to_chain;
+		}
+	}
+	return best;
+}
+
 static void root_of_chain(const struct weir_engine *e, const struct weir_engine_stats *s,
-			  uint32_t chain, char *ret, size_t cap)
+			  uint32_t chain, bool waits, char *ret, size_t cap)
 {
 	const struct weir_edge_stats *x;
 	uint32_t next;
 
 	/* Links lead forward only. */
-	while ((next = full_behind(e, s, chain)) != UINT32_MAX)
+	while ((next = full_behind(e, s, chain)) != UINT32_MAX ||
+	       (waits && (next = slow_behind(e, chain)) != UINT32_MAX))
 		chain = next;
 	x = full_edge(e, s, chain);
 	if (x)
@@ -141,33 +170,58 @@ static void root_of_chain(const struct weir_engine *e, const struct weir_engine_
 		name_chain(e, core_taker(e, s, chain), ret, cap);
 }
 
-/* Input is held, or slowed, for what is outside of the rings. false: it is not. */
-static bool root_of_hold(const struct weir_engine *e, const struct weir_engine_stats *s, char *ret,
-			 size_t cap)
-{
-	const struct weir_edge_stats *x = full_edge(e, s, UINT32_MAX);
-
-	if (x)
-		name_edge(e, x, ret, cap);
-	else if (s->held_by >= 0)
-		name_step(e, (uint32_t)s->held_by, ret, cap);
-	return x || s->held_by >= 0;
-}
-
 void weir_root(const struct weir_engine *e, const struct weir_engine_stats *s, char *ret,
 	       size_t cap)
 {
+	const struct weir_edge_stats *x = s->running ? full_edge(e, s, UINT32_MAX) : NULL;
+
 	*ret = 0;
-	if (!s->running || root_of_hold(e, s, ret, cap))
+	if (!s->running)
 		return;
-	if (s->bottleneck >= 0)
+	/* Nobody there complains of an edge while a step here is behind: it is the epochs here that come late. */
+	if (x && (*x->blocked_by || s->bottleneck < 0))
+		name_edge(e, x, ret, cap);
+	else if (s->held_by >= 0)
+		name_step(e, (uint32_t)s->held_by, ret, cap);
+	else if (s->bottleneck >= 0)
 		name_chain(e, e->plan.tasks.step_chain[s->bottleneck], ret, cap);
 }
 
 void weir_root_of_ring(const struct weir_engine *e, const struct weir_engine_stats *s,
 		       uint32_t ring, char *ret, size_t cap)
 {
-	root_of_chain(e, s, weir_tasks_ring_link(&e->plan.tasks, ring)->to_chain, ret, cap);
+	root_of_chain(e, s, weir_tasks_ring_link(&e->plan.tasks, ring)->to_chain, false, ret, cap);
+}
+
+/* The fullest of the edges that records of this source's chain get to. */
+static const struct weir_edge_stats *
+full_edge_reached(const struct weir_engine *e, const struct weir_engine_stats *s, uint32_t chain)
+{
+	const struct weir_edge_stats *best = NULL;
+	const uint32_t *stream;
+	uint32_t count =
+		weir_cell_reached(&e->cell->cell, e->plan.tasks.chain[chain].first_task, &stream);
+
+	for (uint32_t k = 0; k < count; k++) {
+		uint32_t task = e->cell->cell.stream[stream[k]].task;
+		const struct weir_edge_stats *x = full_edge(e, s, e->plan.tasks.task_chain[task]);
+
+		if (x && (!best || x->fill > best->fill))
+			best = x;
+	}
+	return best;
+}
+
+/* Records that came over the edge wait for their turn: rings behind them may be empty all the same, when their readers are
+ * on the same core, where nothing is written while they are read. */
+static bool waits(const struct weir_engine *e, const struct weir_engine_stats *s, uint32_t step)
+{
+	uint64_t buffer = e->opt.cluster ? e->opt.cluster->buffer_bytes : WEIR_SINK_BUFFER_DEFAULT;
+
+	for (uint32_t i = 0; i < s->edge_count; i++)
+		if (!s->edge[i].edge->out && s->edge[i].edge->step == step)
+			return s->edge[i].ready_bytes > buffer / WEIR_ROOT_READY;
+	return false;
 }
 
 void weir_root_of_edge(const struct weir_engine *e, const struct weir_engine_stats *s,
@@ -175,10 +229,16 @@ void weir_root_of_edge(const struct weir_engine *e, const struct weir_engine_sta
 {
 	uint32_t chain = e->plan.tasks.step_chain[step];
 	const struct weir_step_stats *st = chain_stats(e, s, chain);
+	const struct weir_edge_stats *x = full_edge_reached(e, s, chain);
+	bool waiting = !x && waits(e, s, step);
 
 	*ret = 0;
-	if (st->out_fill >= WEIR_ROOT_FULL || st->ring_fill > WEIR_ROOT_FULL)
-		root_of_chain(e, s, chain, ret, cap);
-	else
-		root_of_hold(e, s, ret, cap);
+	if (st->out_fill >= WEIR_ROOT_FULL || st->ring_fill > WEIR_ROOT_FULL || waiting) {
+		root_of_chain(e, s, chain, waiting, ret, cap);
+		return;
+	}
+	if (x)
+		name_edge(e, x, ret, cap);
+	else if (s->held_by >= 0)
+		name_step(e, (uint32_t)s->held_by, ret, cap);
 }

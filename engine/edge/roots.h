@@ -16,6 +16,12 @@
 #include "engine/edge/engine_impl.h"
 
 #define WEIR_ROOT_FULL 0.5 /* of a ring or an edge */
+#define WEIR_ROOT_READY 8u /* of an edge's buffer: what has come over it and waits */
+
+#define WEIR_ROOT_NARROW 4u /* of a ring: one that may hold less has a slow reader */
+
+/* What a ring may hold now, in bytes: its outlet says. */
+uint64_t weir__ring_limit(const struct weir_engine *e, uint32_t ring);
 
 /* Step that holds the others up in this region, or -1. */
 int32_t weir__bottleneck(const struct weir_engine *e, const struct weir_engine_stats *s);

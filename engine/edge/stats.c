@@ -45,12 +45,26 @@ static void add_task(const struct weir_engine *e, const struct engine_task *t,
 	}
 }
 
+uint64_t weir__ring_limit(const struct weir_engine *e, uint32_t ring)
+{
+	const struct engine_task *t = &e->task[weir_tasks_ring_end(&e->plan.tasks, ring, 0)];
+	const struct weir_ring_block *b = &e->segment.ring[ring];
+	uint64_t limit = 0;
+
+	for (uint32_t i = 0; i < t->outlet_count; i++)
+		for (uint32_t k = 0; k < t->outlet[i]->ring_count; k++)
+			if (t->outlet[i]->tx[k].block == b)
+				limit = atomic_load_explicit(&t->outlet[i]->gauge[k].limit,
+							     memory_order_relaxed);
+	return limit ? limit : b->capacity;
+}
+
 static double ring_fill(const struct weir_engine *e, uint32_t ring)
 {
 	const struct weir_ring_block *b = &e->segment.ring[ring];
 	/* Head first: a tail read later can only be ahead of it. */
 	uint64_t head = weir_load_acquire(&b->head), tail = weir_load_acquire(&b->tail);
-	double fill = (double)(tail - head) / (double)b->capacity;
+	double fill = (double)(tail - head) / (double)weir__ring_limit(e, ring);
 
 	return fill > 1 ? 1 : fill;
 }

@@ -376,6 +376,32 @@ static void test_edge_nodes_answers_while_blocked(void **state)
 	}
 }
 
+/* A cause that was found many times stays while it is not found now and then; one that was found once does not. */
+static void test_edge_nodes_causes_fade(void **state)
+{
+	struct weir_lane_end *l = &w.b.lane;
+
+	(void)state;
+	node_up(&w.b, true);
+	weir_lane_end_say(l, "slow@us");
+	assert_string_equal(weir_lane_end_cause(l), "slow@us");
+	weir_lane_end_say(l, "");
+	assert_string_equal(weir_lane_end_cause(l), "");
+	for (uint32_t i = 0; i < 30; i++)
+		weir_lane_end_say(l, "slow@us");
+	for (uint32_t i = 1; i < WEIR_LANE_CAUSE_SURE; i++) {
+		weir_lane_end_say(l, "");
+		assert_string_equal(weir_lane_end_cause(l), "slow@us");
+	}
+	/* Another one is news at once. */
+	weir_lane_end_say(l, "slower@us");
+	assert_string_equal(weir_lane_end_cause(l), "slower@us");
+	weir_lane_end_say(l, "");
+	assert_string_equal(weir_lane_end_cause(l), "slower@us");
+	weir_lane_end_say(l, "");
+	assert_string_equal(weir_lane_end_cause(l), "");
+}
+
 /* An outbox that has to go out again: no epoch before the first one. */
 static void test_edge_nodes_again(void **state)
 {
@@ -533,6 +559,7 @@ static void test_edge_nodes_controls(void **state)
 static const struct CMUnitTest tests[] = {
 	TEST(test_edge_nodes_durable_when_settled),
 	TEST(test_edge_nodes_answers_while_blocked),
+	TEST(test_edge_nodes_causes_fade),
 	TEST(test_edge_nodes_again),
 	TEST(test_edge_nodes_brief),
 	TEST(test_edge_nodes_damaged),

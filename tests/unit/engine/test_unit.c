@@ -317,12 +317,12 @@ static void test_unit_brakes_evenly(void **state)
 	assert_true(most > 4 * WEIR_BATCH_ROWS);
 	f->u.brake = 512;
 	assert_in_range(run_for(f, 50000, WEIR_NS_PER_S, &most), free * 0.9, free * 1.1);
+	/* The pace it had, and twice that at the beginning of the brake. */
 	f->u.brake = 768;
 	braked = run_for(f, 50000, WEIR_NS_PER_S, &most);
-	assert_int_equal(most, WEIR_BATCH_ROWS);
-	assert_in_range(braked, free * 0.2, free * 0.6);
-	f->u.brake = 1000;
-	assert_in_range(run_for(f, 50000, WEIR_NS_PER_S, &most), braked * 0.05, braked * 0.2);
+	assert_in_range(braked, free * 0.7, free * 1.1);
+	f->u.brake = 992;
+	assert_in_range(run_for(f, 50000, WEIR_NS_PER_S, &most), free * 0.05, free * 0.2);
 	f->u.brake = 1024;
 	assert_int_equal(run_for(f, 50000, WEIR_NS_PER_S, &most), 0);
 	f->u.brake = 0;
@@ -525,7 +525,38 @@ static void test_unit_with_rings_gives_space_back_only_when_nobody_holds_rows(vo
 	stop(f);
 }
 
+/* A barrier waits for the last batch: one that takes long to get through is followed by smaller ones. */
+static void test_unit_batches_shrink_behind_a_slow_reader(void **state)
+{
+	struct fixture *f = start(1);
+
+	(void)state;
+	f->src.give = UINT32_MAX;
+	weir_unit_turn(&f->u, 1);
+	assert_int_equal(f->src.last_budget, WEIR_BATCH_ROWS);
+	for (int i = 0; i < 8; i++) {
+		f->c[1].appetite = 0;
+		weir_unit_turn(&f->u, 1);
+		f->u.task.mono_ns += 30 * (uint64_t)WEIR_NS_PER_MS;
+		f->c[1].appetite = f->src.last_budget; /* this one, and not the next */
+		weir_unit_turn(&f->u, 1);
+	}
+	assert_int_equal(f->src.last_budget, 8);
+	/* Full for a moment only. */
+	f->c[1].appetite = 0;
+	weir_unit_turn(&f->u, 1);
+	f->u.task.mono_ns += WEIR_NS_PER_MS;
+	f->c[1].appetite = UINT32_MAX;
+	weir_unit_turn(&f->u, 1);
+	assert_true(f->src.last_budget > 8);
+	for (int i = 0; i < 6; i++)
+		weir_unit_turn(&f->u, 1);
+	assert_int_equal(f->src.last_budget, WEIR_BATCH_ROWS);
+	stop(f);
+}
+
 static const struct CMUnitTest tests[] = {
+	cmocka_unit_test(test_unit_batches_shrink_behind_a_slow_reader),
 	cmocka_unit_test(test_unit_source_runs_to_its_end),
 	cmocka_unit_test(test_unit_source_stops_when_told),
 	cmocka_unit_test(test_unit_passes_errors_on),
