@@ -39,6 +39,7 @@ struct engine_task {
 	uint32_t step_node_count; /* nodes that belong to steps: the first ones */
 	uint32_t counter; /* first counter of the task; those of its steps follow */
 	uint64_t busy_ns, blocked_ns, turns;
+	uint32_t turn_less; /* a turn has so many halvings fewer batches */
 	uint64_t blocked_since_ns;
 	struct weir_ring_block *blocked_at; /* ring it waits for, NULL: none */
 	struct weir_node *tap_node; /* last node, unused until a tap starts */

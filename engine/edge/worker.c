@@ -13,6 +13,8 @@
 #include "shm/doorbell.h"
 
 #define TURN_BATCHES 16u
+#define TURN_NS                                                                                    \
+	(2 * (uint64_t)WEIR_NS_PER_MS) /* a longer one keeps the worker's other tasks waiting */
 #define SPINS 64u /* passes without work before yielding */
 #define YIELDS 16u /* yields before sleeping */
 #define SLEEP_MAX_NS (100 * WEIR_NS_PER_MS)
@@ -142,6 +144,18 @@ static void note_wait(const struct weir_unit *u, uint64_t *until)
 		*until = u->wait_until_ns;
 }
 
+/* A step that waits for something, a disk or a server, takes its time for each record: it gets fewer batches a turn, and
+ * the other tasks of the worker, sources among them, go on. */
+static void note_turn(struct engine_task *t, uint64_t ns)
+{
+	uint32_t batches = TURN_BATCHES >> t->turn_less;
+
+	if (ns > TURN_NS && batches > 1)
+		t->turn_less++;
+	else if (ns < TURN_NS / 2 && t->turn_less)
+		t->turn_less--;
+}
+
 /* Progress of one pass over all tasks; <0 after a failure. *ret_live: tasks not done. */
 static int pass(struct engine_worker *w, uint32_t *ret_live, uint64_t *ret_wait_until)
 {
@@ -168,7 +182,7 @@ static int pass(struct engine_worker *w, uint32_t *ret_live, uint64_t *ret_wait_
 		weir__tap_check(t);
 		if (e->epochs)
 			weir__cell_before_turn(t);
-		r = weir_unit_turn(u, TURN_BATCHES);
+		r = weir_unit_turn(u, TURN_BATCHES >> t->turn_less);
 		if (e->epochs && r >= 0) {
 			/* First: the cell may end the pipeline as soon as it has the report. */
 			if (u->phase == WEIR_FREEZE_READY)
@@ -177,6 +191,7 @@ static int pass(struct engine_worker *w, uint32_t *ret_live, uint64_t *ret_wait_
 		}
 		now = weir_mono_ns();
 		account(t, from, now, r);
+		note_turn(t, now - from);
 		t->turns++;
 		if (r < 0) {
 			weir__engine_fail(e, &u->task.err);
