@@ -2,7 +2,9 @@
 /*
  * engine/core/global_int.h - the merging step of a global aggregate: what its files share.
  *
- *   global_merge.c        records and controls, which windows are due
+ *   global_merge.c        records and controls
+ *   global_windows.c      which windows are live, whom they wait for
+ *   global_fire.c         which results are given, in which order
  *   global_result.c       one result: folding the regions' accumulators, its fields
  *   global_merge_state.c  bundles
  *
@@ -106,12 +108,17 @@ weir_inline int64_t global_horizon(const struct global_merge *m, int64_t start)
 uint32_t weir__global_mask(const struct global_merge *m, const struct global_window *w);
 /* The live window, made when it is missing. */
 struct global_window *weir__global_window(struct global_merge *m, int64_t start);
+/* The first live window goes. */
+void weir__global_drop_first(struct global_merge *m);
 /* Live windows that are done at m->passed go. */
 void weir__global_drop(struct global_merge *m);
 void weir__global_recycle(struct global_merge *m, struct global_window *w);
 int weir__global_index(const struct global_merge *m, int64_t id); /* of a member, or -1 */
 /* Is this the start of a window with times in range? */
 bool weir__global_start_fine(const struct global_merge *m, int64_t start);
+
+/* global_fire.c: what m->firing says. 0: all is out, and it is at rest; 1: no room, <0. */
+int weir__global_fire(struct global_merge *m);
 
 /* global_result.c */
 int weir__global_result_init(struct global_merge *m, const struct weir_op_env *env);
