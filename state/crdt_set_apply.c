@@ -6,7 +6,7 @@ struct change {
 	const struct crdt_sets *s;
 	const struct weir_crdt_op *op;
 	const struct weir_dot *dot;
-	struct weir_str key;
+	struct weir_str key, mine; /* mine: my context */
 	uint32_t me; /* index, or s->n */
 	bool put, clear;
 };
@@ -21,19 +21,32 @@ static void elem_put(const struct change *c, const struct crdt_elem *e, struct w
 	}
 }
 
-/* My elements after the change. ret_dead: some of them others had removed. */
+/* Does a key not below the last one asked for live? */
+static bool key_lives(struct crdt_walk *w, bool *has, struct weir_str key)
+{
+	while (*has && weir_str_cmp(w->key, key) < 0)
+		*has = crdt_walk_next(w);
+	return *has && weir_str_eq(w->key, key);
+}
+
+/* My elements after the change. Those that others have replaced stay while the key lives: who hears of me before it hears of the others
+ * must not see the key vanish. ret_dead: some whose key is gone were left out. */
 static void elements(const struct change *c, struct weir_out *o, bool *ret_dead)
 {
+	struct crdt_walk walk;
+	bool has;
 	struct crdt_elem new = {c->key, c->op->value, c->dot->version, c->dot->hlc}, e;
 	struct weir_reader r = {0};
 	bool put = c->put;
 
+	crdt_walk_start(c->s, &walk);
+	has = crdt_walk_next(&walk);
 	if (c->me < c->s->n)
 		r = crdt_reader(c->s->s[c->me].elements);
 	while (crdt_elem_next(&r, c->s->map, &e)) {
 		int order = weir_str_cmp(e.key, c->key);
 
-		if (!crdt_set_lives(c->s, c->me, e.version)) {
+		if (!key_lives(&walk, &has, e.key)) {
 			*ret_dead = true;
 			continue;
 		}
@@ -60,10 +73,14 @@ static bool run_of(const struct change *c, uint32_t u, struct crdt_run *ret)
 	*ret = (struct crdt_run){1, s->part->version};
 	if (c->clear)
 		return true;
-	while (crdt_elem_next(&r, c->s->map, &e))
-		if (weir_str_eq(e.key, c->key) && crdt_set_lives(c->s, u, e.version))
+	/* An element of a set has no value to be replaced. */
+	if (c->put && !c->s->map)
+		return false;
+	while (!version && crdt_elem_next(&r, c->s->map, &e))
+		if (weir_str_eq(e.key, c->key))
 			version = e.version;
-	if (!version)
+	/* Also what others removed already: who hears of me need not have heard of them. */
+	if (!version || crdt_runs_hold(crdt_runs_of(c->mine, s->part->writer), version, version))
 		return false;
 	r = crdt_reader(s->elements);
 	while (crdt_elem_next(&r, c->s->map, &e)) {
@@ -118,8 +135,7 @@ static void runs_put(weir_writer w, struct weir_str runs, const struct crdt_run 
 /* The context: what I had, and the runs of this change, by writer. */
 static bool context(const struct change *c, struct weir_out *o)
 {
-	struct weir_str old = c->me < c->s->n ? c->s->s[c->me].ctx : (struct weir_str){"", 0};
-	struct weir_reader r = crdt_reader(old);
+	struct weir_reader r = crdt_reader(c->mine);
 	weir_writer w = weir_reader_left(&r) ? weir_read_varint(&r) : 0;
 	struct crdt_run run;
 	bool any = false;
@@ -187,6 +203,7 @@ int crdt_set_apply(const struct weir_crdt *t, const struct crdt_parts *v,
 		return WEIR_E_RANGE;
 	crdt_sets_of(t, v, &s);
 	c.me = mine ? (uint32_t)(mine - v->p) : v->n;
+	c.mine = mine ? s.s[c.me].ctx : (struct weir_str){"", 0};
 	if (c.put && is_full(t, &c))
 		return WEIR_E_RANGE;
 	weir_out_init(&elems, body->mem);
