@@ -314,6 +314,22 @@ static void test_global_results_that_fail(void **state)
 	free(longer);
 }
 
+static void test_global_many_windows_and_long_results(void **state)
+{
+	char key[1501];
+
+	(void)state;
+	start(PIPE(", "), "a", 1);
+	memset(key, 'k', 1500);
+	key[1500] = 0;
+	for (int i = 0; i < 200; i++)
+		put(part_of("eu", 1 + i, key, 100 * i, 1, 0));
+	put(mark_of("eu", 300, 100 * 200 + 9));
+	assert_int_equal(rig.out[0].rows, 200);
+	for (int i = 0; i < 200; i++)
+		assert_int_equal(rig.out[0].frame[i]->time_ns, 100 * i + 99);
+}
+
 /* ---- what is none ---- */
 
 static void wrong(struct record r, const char *text)
@@ -417,6 +433,11 @@ static void test_global_state_part_of_a_region_that_left(void **state)
 	saved_free(&s);
 	s = saved_of(&o);
 	assert_int_equal(restore(&s), WEIR_E_CONFIG);
+	stop(NULL);
+	start(PIPE(", "), "a", 2);
+	memset(s.p, 0x7f, 8); /* all is done, they say */
+	assert_int_equal(restore(&s), WEIR_E_CORRUPT);
+	assert_non_null(strstr(rig.task.err.text, "a window is open and done"));
 	saved_free(&s);
 }
 
@@ -547,8 +568,10 @@ static void test_global_part_counts(void **state)
 	struct weir_oprig_value v[3] = {WEIR_ROW_I(0), WEIR_ROW_S("x"), WEIR_ROW_I(1)};
 	struct weir_global_counts c;
 	const struct weir_frame *f;
+	static char longer[5001];
 
 	(void)state;
+	memset(longer, 'x', 5000);
 	start(SOURCE
 	      "  a: {from: s, key_by: k, window: {tumbling: 100ns}, scope: global, on_error: skip, "
 	      "aggregate: {n: sum(10 / v)}}\n  o: {from: a, sink: blackhole}\n",
@@ -556,6 +579,10 @@ static void test_global_part_counts(void **state)
 	weir_oprig_put(&rig, 10, v);
 	v[2] = WEIR_ROW_I(0);
 	weir_oprig_put(&rig, 20, v);
+	/* One more whose part fits no record. */
+	v[1] = WEIR_ROW_S(longer);
+	v[2] = WEIR_ROW_I(1);
+	weir_oprig_put(&rig, 25, v);
 	weir_oprig_watermark(&rig, 99);
 	weir_oprig_put(&rig, 30, v);
 	tick(0);
@@ -567,9 +594,9 @@ static void test_global_part_counts(void **state)
 			 WEIR_GLOBAL_COUNT);
 	assert_true(weir_global_counts_get(weir_get_str(f, weir_global_schema(), WEIR_GLOBAL_BODY),
 					   &c));
-	assert_int_equal(c.in, 3);
+	assert_int_equal(c.in, 4);
 	assert_int_equal(c.late, 1);
-	assert_int_equal(c.rejected, 1);
+	assert_int_equal(c.rejected, 2);
 }
 
 /* ---- set-up ---- */
@@ -594,6 +621,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test_teardown(test_global_provisional, stop),
 	cmocka_unit_test_teardown(test_global_without_provisional, stop),
 	cmocka_unit_test_teardown(test_global_results_that_fail, stop),
+	cmocka_unit_test_teardown(test_global_many_windows_and_long_results, stop),
 	cmocka_unit_test_teardown(test_global_records_that_are_none, stop),
 	cmocka_unit_test_teardown(test_global_state_with_other_regions, stop),
 	cmocka_unit_test_teardown(test_global_state_part_of_a_region_that_left, stop),
