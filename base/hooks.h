@@ -80,6 +80,21 @@ weir_inline bool weir_buggify(const char *name)
 	X(EDGE_RESUME_GUESS, "a sender goes on where it was, not where it is asked to")            \
 	X(EDGE_RESTORE_NO_CHAIN_POS, "a receiver restarts inside of a batch as if one began there")
 
+/* Those in the gateway's core: the simulator must find each, with several regions. */
+#define WEIR_GATE_PLANT_LIST(X)                                                                    \
+	X(LANE_GIVE_EARLY, "ring memory is given back when it was sent, not when it has come")     \
+	X(LANE_GIVE_PART, "ring memory is given back in the middle of a frame")                    \
+	X(LANE_NO_CHECK, "a frame's body is not checked before the engine gets it")                \
+	X(LANE_KEEPS_HALF, "half a frame outlives its stream")                                     \
+	X(LANE_DROPS_FULL, "what finds no room in the ring is dropped")                            \
+	X(LANE_OVERTAKES, "new bytes overtake those that wait for room")                           \
+	X(LANE_CREDIT_EARLY, "credit is given for what the engine has not taken yet")              \
+	X(GATE_NO_ANNOUNCE, "lanes that come later are not announced")                             \
+	X(GATE_PATIENT, "a link that says nothing is never closed")                                \
+	X(GATE_NO_REACH, "what links reach is not told, so nobody asks for a relay")               \
+	X(GATE_RELAY_FORGETS, "a relay forgets all it holds when some of it has come")             \
+	X(GATE_RELAY_HALF, "a relay of which one half has ended keeps the other one")
+
 /* Those in aggregates over all regions: tests/unit/engine/test_global_worlds.c must find each. */
 #define WEIR_GLOBAL_PLANT_LIST(X)                                                                  \
 	X(GLOBAL_BY_VALUE, "the larger accumulator of a region counts, not the newer one")         \
@@ -96,7 +111,9 @@ enum weir_plant {
 	WEIR_PLANT_LIST(WEIR_PLANT_X) WEIR_PLANT_COUNT,
 	WEIR_PLANT_EDGES = WEIR_PLANT_COUNT - 1, /* the first of them has the next number */
 	WEIR_EDGE_PLANT_LIST(WEIR_PLANT_X) WEIR_EDGE_PLANT_END,
-	WEIR_PLANT_GLOBALS = WEIR_EDGE_PLANT_END - 1,
+	WEIR_PLANT_GATES = WEIR_EDGE_PLANT_END - 1,
+	WEIR_GATE_PLANT_LIST(WEIR_PLANT_X) WEIR_GATE_PLANT_END,
+	WEIR_PLANT_GLOBALS = WEIR_GATE_PLANT_END - 1,
 	WEIR_GLOBAL_PLANT_LIST(WEIR_PLANT_X) WEIR_GLOBAL_PLANT_END
 #undef WEIR_PLANT_X
 };

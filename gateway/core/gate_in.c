@@ -11,6 +11,8 @@
 
 void weir__gate_in_reset(struct gate_lane *l)
 {
+	if (weir_planted(LANE_KEEPS_HALF))
+		return;
 	l->head_n = 0;
 	l->frame = NULL;
 	l->frame_n = l->frame_size = 0;
@@ -27,8 +29,10 @@ static bool tell(struct weir_gate *g, struct gate_lane *l, enum weir_lane_type t
 	struct weir_lane_head *h =
 		(struct weir_lane_head *)g->ops->in_claim(g->ops->ctx, l->index, n);
 
-	if (!h)
+	if (!h) {
+		weir_probe("gate.in_told_late");
 		return false;
+	}
 	memset(h, 0, n);
 	h->f.key_hash = l->is.edge;
 	h->f.time_ns = (int64_t)session;
@@ -66,6 +70,7 @@ static void in_bad(struct weir_gate *g, struct gate_lane *l, const char *why)
 {
 	struct gate_peer *p = l->link->peer;
 
+	weir_probe("gate.in_bad_frame");
 	g->region[p->region].bad_frames++;
 	weir__gate_refused(g, p, why);
 	l->backoff_ns = GATE_BACKOFF_MAX;
@@ -89,8 +94,10 @@ static bool frame_begin(struct weir_gate *g, struct gate_lane *l)
 		return false;
 	}
 	l->frame = (uint8_t *)g->ops->in_claim(g->ops->ctx, l->index, (uint32_t)stride);
-	if (!l->frame)
+	if (!l->frame) {
+		weir_probe("gate.in_no_room");
 		return false;
+	}
 	memcpy(l->frame, l->head, HEAD);
 	l->frame_n = HEAD;
 	l->frame_size = (uint32_t)stride;
@@ -100,7 +107,8 @@ static bool frame_begin(struct weir_gate *g, struct gate_lane *l)
 static bool frame_end(struct weir_gate *g, struct gate_lane *l)
 {
 	if (weir_lane_check((const struct weir_lane_head *)(const void *)l->frame, l->frame_size) <
-	    0) {
+		    0 &&
+	    !weir_planted(LANE_NO_CHECK)) {
 		in_bad(g, l, "a lane frame whose body is broken");
 		return false;
 	}
@@ -160,9 +168,9 @@ void weir__gate_in_data(struct weir_gate *g, struct gate_lane *l, const uint8_t 
 	g->region[l->is.peer].bytes_in += n;
 	if (l->received > l->granted)
 		return in_bad(g, l, "more than its credit");
-	if (tell_all(g, l) && weir_gate_fifo_bytes(&l->hold) == 0)
+	if (tell_all(g, l) && (weir_gate_fifo_bytes(&l->hold) == 0 || weir_planted(LANE_OVERTAKES)))
 		used = in_take(g, l, p, n);
-	if (l->stream && used < n)
+	if (l->stream && used < n && !weir_planted(LANE_DROPS_FULL))
 		weir_gate_fifo_put(&l->hold, p + used, n - used);
 }
 
@@ -174,6 +182,8 @@ static void in_credit(struct weir_gate *g, struct gate_lane *l)
 			(l->frame ? l->frame_n : l->head_n) +
 			g->ops->in_used(g->ops->ctx, l->index);
 
+	if (weir_planted(LANE_CREDIT_EARLY))
+		busy = l->granted - l->received;
 	if (busy >= window)
 		return;
 	/* In large pieces: each one is a frame on the wire. Not where a large frame waits for its end. */
@@ -194,6 +204,8 @@ void weir__gate_in_step(struct weir_gate *g, struct gate_lane *l)
 	if (!l->stream)
 		return;
 	in_credit(g, l);
+	if (weir_planted(LANE_GIVE_EARLY))
+		weir__gate_lane_acked(g, l, l->out_given);
 	n = g->ops->out_peek(g->ops->ctx, l->index, l->out_seen - l->out_done, &p);
 	if (n == 0)
 		return;

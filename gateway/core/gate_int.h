@@ -15,6 +15,7 @@
 #define WEIR_GATEWAY_CORE_GATE_INT_H
 
 #include "base/assert.h"
+#include "base/hooks.h"
 #include "base/prng.h"
 #include "gateway/core/gate.h"
 #include "gateway/core/gate_fifo.h"

@@ -187,6 +187,7 @@ void weir__gate_lanes_link_down(struct weir_gate *g, const struct gate_link *k, 
 /* The stream goes on over a better link, at the next step: then the old one is shut. */
 static void lane_move(struct weir_gate *g, struct gate_lane *l, const char *why)
 {
+	weir_probe("gate.lane_moved");
 	weir__gate_lane_drop(g, l, why, true);
 	l->retry_ns = 0;
 	l->backoff_ns = GATE_BACKOFF_MIN;
@@ -222,14 +223,18 @@ void weir__gate_lane_header(struct weir_gate *g, struct gate_link *k, weir_strea
 	if (h.hop == WEIR_GATE_ASKS)
 		return weir__gate_relay_ask(g, k, stream, &h);
 	l = lane_find(g, h.edge);
-	if (to != (int)g->o.here || !l)
+	if (to != (int)g->o.here || !l) {
+		weir_probe("gate.lane_not_here");
 		return header_refuse(g, k, stream, "a stream for a lane that is not held here");
+	}
 	if (l->is.peer != (uint32_t)from || l->opens)
 		return header_refuse(g, k, stream, "a stream for a lane that it may not open");
 	if (l->broken) /* not the peer's fault */
 		return weir__gate_request(g, GATE_SHUT, stream, "the engine's end is broken");
-	if (l->stream)
+	if (l->stream) {
+		weir_probe("gate.lane_replaced");
 		weir__gate_lane_drop(g, l, "the peer has opened another stream", true);
+	}
 	lane_take(g, l, k, stream,
 		  h.hop == WEIR_GATE_RELAYED ? g->o.region[k->peer->region] : NULL);
 	g->dirty = true;
@@ -303,8 +308,10 @@ static void lane_step(struct weir_gate *g, struct gate_lane *l)
 		return;
 	}
 	relay = relay_for(g, l);
-	if (relay)
+	if (relay) {
+		weir_probe("gate.lane_over_relay");
 		lane_open(g, l, relay, WEIR_GATE_ASKS);
+	}
 }
 
 void weir__gate_lanes_step(struct weir_gate *g)
@@ -351,6 +358,8 @@ void weir__gate_lane_acked(struct weir_gate *g, struct gate_lane *l, uint64_t of
 			weir__gate_lane_drop(g, l, "the engine's ring holds no lane frame", true);
 			return;
 		}
+		if (stride > 0 && weir_planted(LANE_GIVE_PART))
+			stride = (int64_t)WEIR_MIN((uint64_t)stride, l->out_acked - l->out_done);
 		if (stride == 0 || l->out_done + (uint64_t)stride > l->out_acked)
 			return;
 		g->ops->out_done(g->ops->ctx, l->index, (uint64_t)stride);

@@ -153,6 +153,7 @@ void weir__gate_link_close(struct weir_gate *g, struct gate_link *k, const char 
 /* The peer does what it must not. */
 static void link_refuse(struct weir_gate *g, struct gate_link *k, const char *why)
 {
+	weir_probe("gate.link_refused");
 	k->peer->backoff_ns = GATE_BACKOFF_MAX;
 	weir__gate_refused(g, k->peer, why);
 	/* Not GATE_STEADY: it would be dialled again at once. */
@@ -197,6 +198,7 @@ static void link_up(struct weir_gate *g, const struct weir_link_event *e)
 	if (!k)
 		k = slot_take(g, p, e->link, GATE_LINK_GREETING, false);
 	if (!k) {
+		weir_probe("gate.link_too_many");
 		weir__gate_refused(g, p, "it has too many links");
 		return weir__gate_request(g, GATE_CLOSE, e->link, "too many links");
 	}
@@ -223,9 +225,11 @@ static void link_establish(struct weir_gate *g, struct gate_link *k)
 
 	if (p->link) {
 		if (old_stays(g, p->link, k)) {
+			weir_probe("gate.link_old_stays");
 			weir__gate_link_close(g, k, "another link between the two stays");
 			return;
 		}
+		weir_probe("gate.link_replaced");
 		weir__gate_link_close(g, p->link, "another link between the two takes its place");
 	}
 	if (k->ours)
@@ -243,8 +247,10 @@ static void link_establish(struct weir_gate *g, struct gate_link *k)
 						    .gateway = name_of(g, p)});
 	/* What we are dialling would not stay beside this one. */
 	for (uint32_t i = 0; p->dialling && !p->first && i < g->link_count; i++)
-		if (g->link[i].peer == p && g->link[i].state == GATE_LINK_DIALLING)
+		if (g->link[i].peer == p && g->link[i].state == GATE_LINK_DIALLING) {
+			weir_probe("gate.link_dial_dropped");
 			weir__gate_link_close(g, &g->link[i], "the other side has dialled");
+		}
 }
 
 static void on_hello(struct weir_gate *g, struct gate_link *k, const struct weir_gate_hello *h)
@@ -384,9 +390,12 @@ static void link_step(struct weir_gate *g, struct gate_link *k, bool reach)
 	/* Between two messages of a kind on one link, so that a storm of changes is one message. */
 	uint64_t gap = g->o.heartbeat_ns / 4;
 
+	if (weir_planted(GATE_PATIENT))
+		k->heard_ns = g->now;
 	if (g->now - k->heard_ns >= g->o.dead_ns) {
 		const char *why = k->state == GATE_LINK_DIALLING ? "no answer" : "silent";
 
+		weir_probe("gate.link_silent");
 		link_error(g, k, why);
 		return weir__gate_link_close(g, k, why);
 	}
@@ -397,6 +406,8 @@ static void link_step(struct weir_gate *g, struct gate_link *k, bool reach)
 		k->hello_due = !weir__gate_say_hello(g, k);
 	if (k->hello_due || k->state != GATE_LINK_UP)
 		return;
+	if (k->lanes_ns && weir_planted(GATE_NO_ANNOUNCE))
+		k->lanes_due = false;
 	if (k->lanes_due && g->now >= k->lanes_ns + gap && weir__gate_say_lanes(g, k)) {
 		k->lanes_due = false;
 		k->lanes_ns = g->now;

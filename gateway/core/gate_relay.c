@@ -39,11 +39,14 @@ void weir__gate_relay_ask(struct weir_gate *g, struct gate_link *k, weir_stream_
 	if (to == g->o.here)
 		return refuse(g, k, stream, "a relay to where it is");
 	other = weir__gate_link_to(g, to, h->edge, &since);
+	weir_probe("gate.relay_asked");
 	if (!other)
 		return refuse(g, k, stream, "a relay to where the lane cannot be reached");
 	for (r = g->relay; r; r = r->next)
-		if (!r->gone && r->edge == h->edge && r->from == from && r->to == to)
+		if (!r->gone && r->edge == h->edge && r->from == from && r->to == to) {
+			weir_probe("gate.relay_asked_again");
 			weir__gate_relay_drop(g, r, 2, "the lane was asked for again");
+		}
 	if (g->relay_count == WEIR_GATE_RELAYS_MAX)
 		return refuse(g, k, stream, "too many relays");
 	r = (struct gate_relay *)m->alloc(m->ctx, sizeof(*r), _Alignof(struct gate_relay));
@@ -82,6 +85,8 @@ void weir__gate_relay_acked(struct weir_gate *g, struct gate_relay *r, unsigned 
 	(void)g;
 	if (offset <= from->in.start || offset > from->in.end)
 		return;
+	if (weir_planted(GATE_RELAY_FORGETS))
+		offset = from->in.end;
 	from->credit += offset - from->in.start;
 	weir_gate_fifo_drop(&from->in, offset);
 }
@@ -91,8 +96,10 @@ uint32_t weir__gate_relay_peek(struct gate_relay *r, unsigned half, uint64_t off
 {
 	struct weir_gate_fifo *f = &r->half[1 - half].in;
 
-	if (offset < f->start || offset > f->end)
+	if (offset < f->start || offset > f->end) {
+		weir_probe("gate.relay_late_peek");
 		return 0;
+	}
 	return weir_gate_fifo_peek(f, offset, ret_p);
 }
 
@@ -104,7 +111,7 @@ void weir__gate_relay_drop(struct weir_gate *g, struct gate_relay *r, unsigned h
 
 		if (h->stream) {
 			weir__gate_stream_remove(g, h->stream);
-			if (i != half)
+			if (i != half && !weir_planted(GATE_RELAY_HALF))
 				weir__gate_request(g, GATE_SHUT, h->stream, why);
 		}
 		h->stream = 0;
@@ -117,8 +124,10 @@ void weir__gate_relays_link_down(struct weir_gate *g, const struct gate_link *k,
 {
 	for (struct gate_relay *r = g->relay; r; r = r->next)
 		for (unsigned i = 0; i < 2 && !r->gone; i++)
-			if (r->half[i].link == k)
+			if (r->half[i].link == k) {
+				weir_probe("gate.relay_link_down");
 				weir__gate_relay_drop(g, r, i, why);
+			}
 }
 
 static void relay_free(struct weir_gate *g, struct gate_relay *r)

@@ -40,7 +40,7 @@ bool weir__gate_say_beat(struct weir_gate *g, struct gate_link *k)
 		m.beat.of[i].state = (uint8_t)weir__gate_health(g, i);
 	}
 	for (uint32_t i = 0; i < g->peer_count; i++)
-		if (g->peer[i].link)
+		if (g->peer[i].link && !weir_planted(GATE_NO_REACH))
 			m.beat.of[g->peer[i].region].state |= WEIR_GATE_REACH;
 	return say(g, k, &m);
 }

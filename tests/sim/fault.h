@@ -50,7 +50,12 @@
 	X(LANE_LOSE, "a gateway loses a frame; its stream breaks soon")                            \
 	X(LANE_TWICE, "a gateway hands a frame over twice")                                        \
 	X(LANE_FORGE, "a gateway hands over another frame than was sent")                          \
-	X(REGION_SLOW, "a region does not run for a while")
+	X(REGION_SLOW, "a region does not run for a while")                                        \
+	X(LINK_SILENT, "a link breaks, and only silence tells")                                    \
+	X(LINK_ROT, "a bit of a stream changes on its way")                                        \
+	X(LINK_DARK, "two regions never reach each other: all goes over others")                   \
+	X(LANE_FULL, "a ring has no room for a moment")                                            \
+	X(LANE_BACK, "a gateway doubles, loses or forges what receivers answer")
 
 enum sim_fault_class {
 #define SIM_FAULT_X(name, text) SIM_##name,

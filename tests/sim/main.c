@@ -76,7 +76,7 @@ static bool seeds(const char *text, struct sim_campaign *c)
 
 static int list_plants(void)
 {
-	for (unsigned i = 1; i < WEIR_EDGE_PLANT_END; i++)
+	for (unsigned i = 1; i < WEIR_GATE_PLANT_END; i++)
 		printf("%-20s %s\n", sim_plant_name(i), sim_plant_text(i));
 	return 0;
 }

@@ -53,6 +53,8 @@ struct sim_options {
 	uint32_t compression; /* enum of struct weir_cluster */
 	uint64_t delay_ns; /* between regions, at most */
 	uint32_t link_rate; /* per million */
+	bool heavy; /* more than the credit of a stream is on its way */
+	uint32_t dark[2]; /* regions that never reach each other (SIM_LINK_DARK) */
 	/* faults */
 	bool on[SIM_FAULT_COUNT];
 	uint64_t kill_every_ns; /* mean */

@@ -11,28 +11,30 @@
 static const char *const name_of[] = {
 #define WEIR_PLANT_X(name, text) #name,
 	WEIR_PLANT_LIST(WEIR_PLANT_X) WEIR_EDGE_PLANT_LIST(WEIR_PLANT_X)
+		WEIR_GATE_PLANT_LIST(WEIR_PLANT_X)
 #undef WEIR_PLANT_X
 };
 
 static const char *const text_of[] = {
 #define WEIR_PLANT_X(name, text) text,
 	WEIR_PLANT_LIST(WEIR_PLANT_X) WEIR_EDGE_PLANT_LIST(WEIR_PLANT_X)
+		WEIR_GATE_PLANT_LIST(WEIR_PLANT_X)
 #undef WEIR_PLANT_X
 };
 
 const char *sim_plant_name(unsigned plant)
 {
-	return plant < WEIR_EDGE_PLANT_END ? name_of[plant] : "?";
+	return plant < WEIR_GATE_PLANT_END ? name_of[plant] : "?";
 }
 
 const char *sim_plant_text(unsigned plant)
 {
-	return plant < WEIR_EDGE_PLANT_END ? text_of[plant] : "?";
+	return plant < WEIR_GATE_PLANT_END ? text_of[plant] : "?";
 }
 
 unsigned sim_plant_find(const char *name)
 {
-	for (unsigned i = 1; i < WEIR_EDGE_PLANT_END; i++)
+	for (unsigned i = 1; i < WEIR_GATE_PLANT_END; i++)
 		if (strcmp(name_of[i], name) == 0)
 			return i;
 	return 0;
@@ -79,9 +81,9 @@ static int by_number(const void *a, const void *b)
 
 int sim_campaign_plants(const struct sim_campaign *c)
 {
-	uint64_t need[WEIR_EDGE_PLANT_END], last = c->given ? c->last : c->first + SEEDS_MAX - 1;
-	/* With regions those in edges, and the canary; with one the others. */
-	unsigned end = c->regions ? WEIR_EDGE_PLANT_END : WEIR_PLANT_COUNT, n = 0, missed = 0;
+	uint64_t need[WEIR_GATE_PLANT_END], last = c->given ? c->last : c->first + SEEDS_MAX - 1;
+	/* With regions those in edges and gateways, and the canary; with one the others. */
+	unsigned end = c->regions ? WEIR_GATE_PLANT_END : WEIR_PLANT_COUNT, n = 0, missed = 0;
 
 	if (!sim_plant_set(WEIR_PLANT_NONE)) {
 		fprintf(stderr,

@@ -5,6 +5,7 @@
 
 #include "engine/edge/lane_pack.h"
 #include "tests/sim/hooks.h"
+#include "tests/sim/situation.h"
 
 #define CALM_NS_MAX ((uint64_t)120 * WEIR_NS_PER_S) /* to the end, once faults have ended (L1) */
 #define FAULT_LOOK_NS ((uint64_t)10 * WEIR_NS_PER_MS)
@@ -17,7 +18,7 @@ bool sim_region_excuse(struct sim *s, const struct weir_err *err, int r)
 {
 	(void)err;
 	return s->region->w->now < s->region->w->excuse_ns &&
-	       (r == WEIR_E_CORRUPT || r == WEIR_E_LIMIT || r == WEIR_E_CONFIG);
+	       (r == WEIR_E_CORRUPT || r == WEIR_E_LIMIT || r == WEIR_E_CONFIG || r == WEIR_E_BUSY);
 }
 
 void sim_region_wake(struct sim_region *g)
@@ -54,6 +55,13 @@ static void rest(struct sim_region *g)
 	g->s->idle_until = l->look_ns;
 }
 
+static void on_its_way(const struct sim_life *l)
+{
+	for (uint32_t i = 0; l && l->cell_open && i < l->cell.stream_count; i++)
+		if (l->cell.stream[i].outstanding)
+			sim_situation(SIM_SAW_KILL_STREAM);
+}
+
 static void step(struct sim_region *g)
 {
 	struct sim *s = g->s;
@@ -63,6 +71,7 @@ static void step(struct sim_region *g)
 		failed(g);
 		break;
 	case SIM_JUMP_KILL:
+		on_its_way(s->life);
 		sim_world_killed(s);
 		sim_world_begin(s);
 		g->through = false;
@@ -253,8 +262,11 @@ static void close_world(struct sim_regions *w)
 		free(w->edge[i].row);
 		free(w->edge[i].seq.m);
 		free(w->edge[i].applied.m);
-		for (unsigned k = 0; k < WEIR_COUNT_OF(w->edge[i].old); k++)
+		free(w->edge[i].hello.p);
+		for (unsigned k = 0; k < WEIR_COUNT_OF(w->edge[i].old); k++) {
 			free(w->edge[i].old[k].p);
+			free(w->edge[i].back[k].p);
+		}
 	}
 	free(w->edge);
 	sim_net_free(w->net);

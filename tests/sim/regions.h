@@ -14,6 +14,7 @@
  *   regions_graph.c    the pipeline, planned for each region
  *   regions_edge.c     lanes of a life, nodes of edges, with the checks around them
  *   regions_gate.c     gateways: lanes they hold, kills
+ *   regions_harm.c     gateways that are not to be trusted
  *   regions_net.c      links and streams; regions_fault.c what happens to them
  *   regions_check.c    what the sender committed against what the receiver applies
  *   regions_end.c      all sinks of all regions against all inputs
@@ -51,6 +52,9 @@ struct sim_lane {
 	uint64_t gone_ns; /* the engine sees then that its holder is gone; 0: nothing to see */
 	uint64_t seen; /* positions of the rings when the gates were last rung */
 	uint64_t fence; /* highest that was handed to the engine */
+	uint64_t commit; /* the newest that was handed over, and its session */
+	int64_t commit_session;
+	uint64_t kept; /* bytes of the stream that is open which were handed to the engine */
 };
 
 struct sim_lanes {
@@ -84,8 +88,10 @@ struct sim_edge {
 	uint64_t fence; /* highest that became durable at the receiver */
 	uint64_t most; /* unconfirmed bytes that were seen */
 	struct sim_bytes
-		old[8]; /* frames that went to the receiver; gateways hand them over again */
-	uint32_t olds;
+		old[8]; /* batches that went to the receiver; gateways hand them over again */
+	struct sim_bytes hello; /* that asked for a session */
+	struct sim_bytes back[8]; /* frames that went to the sender */
+	uint32_t backs;
 };
 
 /* ---- gates and network ---- */
@@ -106,6 +112,7 @@ struct sim_gate {
 	} held[WEIR_GATE_LANES_MAX];
 	struct weir_link_ops link;
 	struct weir_gate_lane_ops ops;
+	uint64_t again_ns; /* a ring had no room: it steps then; 0 */
 	uint64_t forged_ns; /* it lost or forged something, and all its links break then; 0 */
 };
 
@@ -174,6 +181,12 @@ void sim_gate_kill(struct sim_regions *w, struct sim_gate *k);
 bool sim_gate_turn(struct sim_regions *w, struct sim_gate *k); /* true: it did something */
 uint64_t sim_gate_next(const struct sim_gate *k);
 void sim_gate_event(struct sim_regions *w, struct sim_gate *k, const struct weir_link_event *e);
+/* So many bytes it has allowed the peer to send on a stream of that edge. */
+void sim_gate_credit(const struct sim_gate *k, uint64_t edge, uint64_t allowed);
+
+/* regions_harm.c: the frame that was claimed goes into the ring: it, another one, several or none. */
+void sim_harm_keep(struct sim_regions *w, struct sim_gate *k, struct sim_gate_held *x,
+		   uint32_t size);
 
 /* regions_net.c */
 struct sim_net *sim_net_new(struct sim_regions *w);
@@ -183,6 +196,7 @@ void sim_net_gate_gone(struct sim_regions *w, const struct sim_gate *k);
 bool sim_net_deliver(struct sim_regions *w); /* what is due */
 bool sim_net_pump(struct sim_regions *w); /* streams send what they may */
 uint64_t sim_net_next(const struct sim_net *n);
+bool sim_net_rotten(const struct sim_net *n); /* bytes of streams were changed */
 void sim_net_faults(struct sim_regions *w); /* regions_fault.c: every 10 ms */
 void sim_net_calm(struct sim_regions *w);
 void sim_net_break_gate(struct sim_regions *w, const struct sim_gate *k);

@@ -92,6 +92,12 @@ void sim_net_faults(struct sim_regions *w)
 
 		sim_net_break(w, w->net->links - back, "connection lost");
 	}
+	if (w->net->links && sim_fault(w->s, SIM_LINK_SILENT, rate)) {
+		uint32_t back = (uint32_t)sim_fault_pick(
+			w->s, SIM_LINK_SILENT, WEIR_MIN(w->net->links, 2 * w->count * w->count));
+
+		sim_net_break(w, w->net->links - back, NULL);
+	}
 	for (uint32_t i = 0; i < w->count; i++)
 		if (sim_fault(w->s, SIM_REGION_SLOW, rate / 4))
 			w->region[i].slow_until_ns = span(w, SIM_REGION_SLOW, 3000);
@@ -99,7 +105,7 @@ void sim_net_faults(struct sim_regions *w)
 
 void sim_net_calm(struct sim_regions *w)
 {
-	memset(w->net->cut_until, 0, sizeof(w->net->cut_until));
+	/* Cuts end by themselves: else packets that wait would come behind those that were sent after them. */
 	memset(w->net->clog_until, 0, sizeof(w->net->clog_until));
 	for (uint32_t i = 0; i < w->count; i++) {
 		w->region[i].slow_until_ns = 0;

@@ -3,8 +3,9 @@
  * Gateways: the gateway's core on the lanes of the engine of its region. What gateway/edge/attach.c does in a real one is here:
  * lanes that nobody holds are claimed, the engine's death is seen a little later.
  *
- * A kill may come at any frame and loses everything but the rings. A gateway that is not to be trusted loses, doubles or forges
- * frames towards a receiver: only what the receiver must notice by itself.
+ * A kill may come at any frame and loses everything but the rings. Rings have no room now and then.
+ * LANE: only whole, checked frames of the edge get to the engine; bytes of a stream stay until they have come; nobody is taken for
+ * one who sends broken frames as long as no byte was damaged.
  */
 #include <stdlib.h>
 
@@ -50,8 +51,12 @@ static uint64_t out_peek(void *ctx, uint32_t lane, uint64_t skip, const uint8_t 
 static void out_done(void *ctx, uint32_t lane, uint64_t bytes)
 {
 	struct sim_gate_held *h = held(ctx, lane);
+	const void *p;
 
 	maybe_die();
+	/* What was given back is the engine's to write to. */
+	if (weir_ring_peek(&h->rx, UINT64_MAX, &p) >= bytes)
+		memset((void *)(uintptr_t)p, 0xee, bytes);
 	weir_ring_consume(&h->rx, bytes);
 	weir_ring_release(&h->rx);
 	sim_region_wake(&the->region[((struct sim_gate *)ctx)->region]);
@@ -59,100 +64,29 @@ static void out_done(void *ctx, uint32_t lane, uint64_t bytes)
 
 static void *in_claim(void *ctx, uint32_t lane, uint32_t size)
 {
+	struct sim_gate *k = ctx;
+
+	if (sim_fault(the->s, SIM_LANE_FULL, the->s->opt.link_rate * 20)) {
+		k->again_ns =
+			the->now + (1 + sim_fault_pick(the->s, SIM_LANE_FULL, 50)) * WEIR_NS_PER_MS;
+		return NULL;
+	}
 	return weir_ring_claim(&held(ctx, lane)->tx, size);
 }
 
-/* Another frame than was sent, with checksums that are right. Of these the edge stops; of another session or a lower fence it must
- * not even take notice. */
-static void forge(const struct sim_lane *l, struct weir_lane_head *h)
+/* What comes over a link is not believed: whole frames of this edge, checked, get to the engine, and none that only a gateway
+ * itself may say. */
+static void frame_check(const struct sim_gate *k, struct sim_lane *l,
+			const struct weir_lane_head *h, uint32_t size)
 {
-	unsigned kind = (unsigned)sim_fault_pick(the->s, SIM_LANE_FORGE, 5);
-	uint32_t body = h->f.size - (uint32_t)sizeof(*h);
-	uint8_t *p = (uint8_t *)(h + 1);
+	bool fine = weir_lane_stride(h, size, l->to_engine->block->frame_max) == size &&
+		    weir_lane_check(h, size) == 0 && h->f.key_hash == l->edge;
 
-	sim_trace(the->s, SIM_EV_FORGED, l->edge, h->seq, kind);
-	if (h->f.flags == WEIR_LANE_HELLO) {
-		/* Only where the receiver has heard of the right one. */
-		if (l->fence == h->fence)
-			h->fence--;
-		kind = 3;
-	} else if (kind == 0) {
-		/* In the middle of the batch. */
-		p[sizeof(struct weir_lane_data) + (body - sizeof(struct weir_lane_data)) / 2] ^= 4;
-	} else if (kind == 1) {
-		h->chain ^= 0x100;
-	} else if (kind == 2) {
-		h->seq += h->count;
-	} else if (kind == 3) {
-		h->f.time_ns--; /* another session */
-	} else {
-		h->f.flags = WEIR_LANE_TRIMMED;
-		h->seq += h->count;
-		body = 0;
-	}
-	weir_lane_seal_body(h, (enum weir_lane_type)h->f.flags, body);
-	if (kind != 3)
-		the->excuse_ns = the->now + 15 * (uint64_t)WEIR_NS_PER_S;
-}
-
-/* Frames of batches, for later. */
-static void remember(struct sim_edge *e, const struct weir_lane_head *h)
-{
-	uint32_t n = (uint32_t)weir_frame_stride(&h->f), at = e->olds++ % WEIR_COUNT_OF(e->old);
-
-	e->old[at].n = 0;
-	sim_bytes_put(&e->old[at], h, n);
-}
-
-/* One that the receiver has had, or that went to it in an earlier session. */
-static void put_again(struct sim_gate_held *x, const struct sim_bytes *b)
-{
-	void *to = b->n ? weir_ring_claim(&x->tx, b->n) : NULL;
-
-	if (!to)
-		return;
-	memcpy(to, b->p, b->n);
-	weir_ring_keep(&x->tx, b->n);
-}
-
-/* Behind the hello of a session all of an earlier one, also what its sender never committed; else any of them. */
-static void double_frames(struct sim_gate_held *x, const struct sim_edge *e,
-			  const struct weir_lane_head *h, uint32_t rate)
-{
-	bool hello = h->f.flags == WEIR_LANE_HELLO && h->f.time_ns != 0;
-	uint32_t n = WEIR_COUNT_OF(e->old);
-
-	if (!sim_fault(the->s, SIM_LANE_TWICE, hello ? 100 * rate : rate))
-		return;
-	if (!hello) {
-		put_again(x, &e->old[sim_fault_pick(the->s, SIM_LANE_TWICE, WEIR_MIN(e->olds, n))]);
-		return;
-	}
-	for (uint32_t i = 0; i < n; i++)
-		put_again(x, &e->old[(e->olds + i) % n]);
-}
-
-/* true: the frame is lost. */
-static bool harm(struct sim_gate *k, struct sim_gate_held *x, uint32_t size)
-{
-	const struct sim_lane *l = &k->lanes->lane[x->lane];
-	struct weir_lane_head *h = weir_ring_claim(&x->tx, size);
-	uint32_t rate = the->s->opt.link_rate;
-	bool data = h->f.flags == WEIR_LANE_DATA;
-
-	if (l->out || !(data || h->f.flags == WEIR_LANE_HELLO))
-		return false;
-	if (data && sim_fault(the->s, SIM_LANE_LOSE, rate)) {
-		k->forged_ns =
-			the->now + sim_fault_pick(the->s, SIM_LANE_LOSE, 800) * WEIR_NS_PER_MS;
-		return true;
-	}
-	if (sim_fault(the->s, SIM_LANE_FORGE, data ? rate : 10 * rate)) {
-		forge(l, h);
-		k->forged_ns =
-			the->now + sim_fault_pick(the->s, SIM_LANE_FORGE, 300) * WEIR_NS_PER_MS;
-	}
-	return false;
+	sim_regions_check(fine, "LANE", "gateway %u gives the engine a broken frame", k->node);
+	if (h->f.flags == WEIR_LANE_OPEN)
+		l->kept = 0;
+	else if (h->f.flags != WEIR_LANE_CLOSED)
+		l->kept += size;
 }
 
 static void in_keep(void *ctx, uint32_t lane, uint32_t size)
@@ -161,20 +95,10 @@ static void in_keep(void *ctx, uint32_t lane, uint32_t size)
 	struct sim_gate *k = ctx;
 	struct sim_lane *l = &k->lanes->lane[x->lane];
 	const struct weir_lane_head *h = weir_ring_claim(&x->tx, size);
-	struct sim_edge *e = l->out ? NULL : sim_edge_find(the, l->edge);
-	uint32_t rate = the->s->opt.link_rate;
 
 	maybe_die();
-	if (harm(k, x, size))
-		return;
-	/* One of an earlier session is not taken notice of, and its fence neither. */
-	if (h->f.flags == WEIR_LANE_HELLO && h->f.time_ns == 0)
-		l->fence = WEIR_MAX(l->fence, h->fence);
-	if (e && !k->forged_ns && h->f.flags == WEIR_LANE_DATA)
-		remember(e, h);
-	weir_ring_keep(&x->tx, weir_frame_stride(&h->f)); /* one that was forged may be shorter */
-	if (e && e->olds)
-		double_frames(x, e, h, rate);
+	frame_check(k, l, h, size);
+	sim_harm_keep(the, k, x, size);
 	weir_ring_publish(&x->tx);
 	sim_region_wake(&the->region[k->region]);
 }
@@ -184,6 +108,25 @@ static uint64_t in_used(void *ctx, uint32_t lane)
 	struct sim_gate_held *h = held(ctx, lane);
 
 	return h->tx.tail - WEIR_MIN(h->tx.block->head, h->tx.tail);
+}
+
+/* What the peer may still send, what waits and what the engine has not taken is at most the window. */
+void sim_gate_credit(const struct sim_gate *k, uint64_t edge, uint64_t allowed)
+{
+	for (uint32_t i = 0; k->lanes && i < k->held_count; i++) {
+		const struct sim_lane *l = &k->lanes->lane[k->held[i].lane];
+		uint64_t window = WEIR_MAX(l->to_engine->capacity, WEIR_STREAM_CREDIT);
+		uint64_t taken = l->kept - in_used((void *)(uintptr_t)k, i);
+
+		if (l->edge != edge)
+			continue;
+		/* In the ring may also be what other streams have left. */
+		sim_regions_check((int64_t)(allowed - taken) <= (int64_t)window, "L5",
+				  "gateway %u: %llu bytes of a stream may be on their way, the "
+				  "window is %llu",
+				  k->node, (unsigned long long)(allowed - taken),
+				  (unsigned long long)window);
+	}
 }
 
 /* ---- holding lanes ---- */
@@ -253,10 +196,24 @@ static void tell_lanes(struct sim_regions *w, struct sim_gate *k)
 	k->due = w->now;
 }
 
+/* Nobody has damaged anything: nobody may have been refused for it. */
+static void check_frames(struct sim_regions *w, const struct sim_gate *k)
+{
+	struct weir_gate_region_info info;
+
+	for (uint32_t r = 0; r < w->count && !sim_net_rotten(w->net); r++) {
+		weir_gate_region(k->g, r, &info);
+		sim_regions_check(info.bad_frames == 0, "LANE",
+				  "gateway %u gets broken frames from %s: %s", k->node, w->name[r],
+				  info.last_error);
+	}
+}
+
 static void look(struct sim_regions *w, struct sim_gate *k)
 {
 	const struct sim_life *l = w->region[k->region].s->life;
 
+	check_frames(w, k);
 	k->look_ns = w->now + weir_prng_range(&w->prng, 1, 2 * LOOK_NS);
 	if (k->lanes && k->lanes->dead) {
 		weir_gate_lanes(k->g, NULL, 0, NULL, w->now);
@@ -304,7 +261,7 @@ static void start(struct sim_regions *w, struct sim_gate *k)
 	sim_trace(w->s, SIM_EV_GATE_START, k->node, k->life, 0);
 	k->g = weir_gate_new(&o);
 	k->due = k->look_ns = w->now;
-	k->forged_ns = 0;
+	k->forged_ns = k->again_ns = 0;
 }
 
 static void drop_lanes(struct sim_regions *w, struct sim_gate *k)
@@ -374,6 +331,8 @@ static void run(struct sim_regions *w, struct sim_gate *k, const struct weir_lin
 	} else {
 		k->due = weir_gate_step(k->g, w->now, weir_prng_u64(&w->prng));
 	}
+	if (k->again_ns)
+		k->due = WEIR_MIN(k->due, k->again_ns);
 	w->out = NULL;
 }
 
@@ -400,6 +359,8 @@ bool sim_gate_turn(struct sim_regions *w, struct sim_gate *k)
 		look(w, k);
 	if (w->now < k->due)
 		return false;
+	if (k->again_ns <= w->now)
+		k->again_ns = 0;
 	for (uint32_t i = 0; k->g && k->due <= w->now; i++) {
 		sim_regions_check(i < STEPS_MAX, "L1", "gateway %u does not come to rest", k->node);
 		run(w, k, NULL);

@@ -3,6 +3,8 @@
 
 #include <stdlib.h>
 
+#include "gateway/core/gate_msg.h"
+
 #define MS ((uint64_t)WEIR_NS_PER_MS)
 #define IDLE_NS ((uint64_t)6 * WEIR_NS_PER_S) /* a packet that waits longer: the link is broken */
 
@@ -52,6 +54,15 @@ static unsigned side_of(const struct net_link *l, uint32_t node)
 	return l->node[0] == node ? 0 : 1;
 }
 
+bool sim_net_dark(const struct sim_regions *w, uint32_t a, uint32_t b)
+{
+	const struct sim_options *o = &w->s->opt;
+
+	if (!o->on[SIM_LINK_DARK] || (w->s->fault.mask && w->s->fault.mask->off[SIM_LINK_DARK]))
+		return false;
+	return (a == o->dark[0] && b == o->dark[1]) || (a == o->dark[1] && b == o->dark[0]);
+}
+
 static uint64_t way(struct sim_regions *w, uint32_t from, uint32_t to)
 {
 	struct sim_net *n = w->net;
@@ -63,6 +74,17 @@ static uint64_t way(struct sim_regions *w, uint32_t from, uint32_t to)
 	if (n->clog_until[from][to] > w->now)
 		at = WEIR_MAX(at, n->clog_until[from][to]) + weir_prng_below(&n->prng, 20) * MS;
 	return at;
+}
+
+/* What a gateway that is not to be trusted makes of it: links themselves are checked. */
+static void rot(struct sim_regions *w, struct net_packet *k)
+{
+	if (!sim_fault(w->s, SIM_LINK_ROT, w->s->opt.link_rate * 4))
+		return;
+	w->net->rotten++;
+	k->from = NULL;
+	k->data[sim_fault_pick(w->s, SIM_LINK_ROT, k->n)] ^=
+		(uint8_t)(1u << sim_fault_pick(w->s, SIM_LINK_ROT, 8));
 }
 
 static void send(struct sim_regions *w, uint32_t link, unsigned from, enum net_kind kind,
@@ -77,6 +99,8 @@ static void send(struct sim_regions *w, uint32_t link, unsigned from, enum net_k
 	struct net_packet *k;
 
 	if (l->broken)
+		return;
+	if (sim_net_dark(w, l->node[0] / SIM_GATES_MAX, l->node[1] / SIM_GATES_MAX))
 		return;
 	k = sim_alloc(sizeof(*k) + bytes + 1);
 	*k = (struct net_packet){.order = n->order++,
@@ -96,8 +120,11 @@ static void send(struct sim_regions *w, uint32_t link, unsigned from, enum net_k
 	if (kind == NET_OPEN || (stream == 0 && kind != NET_CLOSE))
 		k->due = WEIR_MAX(k->due, l->last[1 - from]);
 	*last = k->due;
-	if (kind == NET_DATA)
+	if (kind == NET_DATA) {
 		l->flying[1 - from] += bytes;
+		k->from = p;
+		rot(w, k);
+	}
 	put(n, k);
 }
 
@@ -128,7 +155,7 @@ void sim_net_break(struct sim_regions *w, uint32_t link, const char *why)
 	w->net->breaks++;
 	sim_trace(w->s, SIM_EV_BREAK, link, l->node[0], l->node[1]);
 	for (unsigned i = 0; i < 2; i++)
-		if (l->end[i])
+		if (l->end[i] && why)
 			tell_down(w, link, i, weir_prng_below(&w->net->prng, 400) * MS, why);
 }
 
@@ -215,6 +242,7 @@ static weir_stream_id net_open(void *ctx, weir_link_id link, const void *header,
 	struct sim_net *n = world->net;
 	struct net_link *l = &n->link[link];
 	unsigned side = side_of(l, k->node);
+	struct weir_gate_header h;
 	struct net_stream *s;
 
 	if (!l->end[side])
@@ -222,9 +250,13 @@ static weir_stream_id net_open(void *ctx, weir_link_id link, const void *header,
 	n->streams++;
 	n->stream = sim_grow(n->stream, &n->stream_cap, n->streams + 1, sizeof(*n->stream));
 	s = &n->stream[n->streams];
+	sim_regions_check(weir_gate_header_read(header, bytes, &h) == 0, "LANE",
+			  "a gateway opens a stream with a header that is none");
 	*s = (struct net_stream){.link = link,
+				 .edge = h.edge,
 				 .node = {k->node, l->node[1 - side]},
 				 .end = {true, false},
+				 .allowed = {WEIR_STREAM_CREDIT, WEIR_STREAM_CREDIT},
 				 .credit = {WEIR_STREAM_CREDIT, WEIR_STREAM_CREDIT}};
 	send(world, link, side, NET_OPEN, n->streams, 0, header, bytes);
 	return n->streams;
@@ -271,8 +303,11 @@ static void net_credit(void *ctx, weir_stream_id stream, uint64_t bytes)
 {
 	const struct sim_gate *k = ctx;
 	struct net_stream *s = &world->net->stream[stream];
+	unsigned side = stream_side(s, k->node);
 
-	if (s->end[stream_side(s, k->node)])
+	s->allowed[side] += bytes;
+	sim_gate_credit(k, s->edge, s->allowed[side]);
+	if (s->end[side])
 		send(world, s->link, side_of(&world->net->link[s->link], k->node), NET_CREDIT,
 		     stream, bytes, NULL, 0);
 }
@@ -341,6 +376,23 @@ static void down(struct sim_regions *w, uint32_t link, unsigned side, const char
 	event(w, node, &e);
 }
 
+/* A transport sends again what was lost: from where the gateway keeps it. */
+static void still_there(struct sim_regions *w, const struct net_packet *k,
+			const struct net_stream *s)
+{
+	const struct net_link *l = &w->net->link[s->link];
+	unsigned from = 1 - k->to;
+	const struct sim_gate *gate = sim_net_gate(w, l->node[from]);
+	unsigned side = stream_side(s, l->node[from]);
+
+	if (!k->from || !gate->g || gate->life != l->life[from] || !l->end[from] || !s->end[side])
+		return;
+	/* It may have dropped its lanes, and not come to shut their streams. */
+	sim_regions_check(memcmp(k->from, k->data, k->n) == 0, "LANE",
+			  "bytes of a stream change before gateway %u hears that they have come",
+			  gate->node);
+}
+
 static void deliver_stream(struct sim_regions *w, const struct net_packet *k, uint32_t node)
 {
 	struct sim_net *n = w->net;
@@ -367,6 +419,7 @@ static void deliver_stream(struct sim_regions *w, const struct net_packet *k, ui
 	if (k->kind == NET_ACK) {
 		e.kind = WEIR_LINK_STREAM_ACKED;
 	} else if (k->kind == NET_DATA) {
+		still_there(w, k, s);
 		e.kind = WEIR_LINK_STREAM_DATA;
 		e.data = k->data;
 		e.n = k->n;
@@ -461,6 +514,11 @@ bool sim_net_deliver(struct sim_regions *w)
 		any = true;
 	}
 	return any;
+}
+
+bool sim_net_rotten(const struct sim_net *n)
+{
+	return n->rotten > 0;
 }
 
 uint64_t sim_net_next(const struct sim_net *n)

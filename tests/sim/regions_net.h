@@ -29,6 +29,8 @@ struct net_packet {
 	enum net_kind kind;
 	uint32_t link, stream, n;
 	unsigned to; /* side */
+	const uint8_t *
+		from; /* DATA: where the sender's gateway keeps the bytes until they are acknowledged */
 	uint8_t data[];
 };
 
@@ -45,7 +47,9 @@ struct net_stream {
 	uint32_t link, node[2]; /* opened, accepted */
 	bool end[2], ready[2], listed[2];
 	uint64_t sent[2], credit[2]; /* by side i: so far, at most */
+	uint64_t allowed[2]; /* what side i has allowed the other one to send, at most */
 	uint64_t last[2]; /* due time of the last packet to side i */
+	uint64_t edge; /* as its header says */
 };
 
 struct sim_net {
@@ -72,11 +76,13 @@ struct sim_net {
 	uint64_t cut_until[SIM_REGIONS_MAX][SIM_REGIONS_MAX];
 	uint64_t clog_until[SIM_REGIONS_MAX][SIM_REGIONS_MAX];
 	uint64_t next_fault;
+	uint64_t rotten; /* packets that were changed: frames may be broken then */
 	uint64_t breaks, delivered;
 };
 
 struct sim_gate *sim_net_gate(const struct sim_regions *w, uint32_t node);
-/* Both ends find it broken within some time. */
+bool sim_net_dark(const struct sim_regions *w, uint32_t a, uint32_t b);
+/* Both ends find it broken within some time; why NULL: they have to find out by themselves. */
 void sim_net_break(struct sim_regions *w, uint32_t link, const char *why);
 
 #endif

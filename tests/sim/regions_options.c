@@ -29,6 +29,22 @@ static void shape(struct sim_options *o, struct weir_prng *p, uint32_t n)
 	o->link_rate = 200u << weir_prng_below(p, 6);
 }
 
+/* Records that fill the credit of streams, and rings, when somebody is slow. */
+static void load(struct sim_options *o, struct weir_prng *p, uint32_t n)
+{
+	o->heavy = n <= 5 && weir_prng_chance(p, 1, 12);
+	if (!o->heavy)
+		return;
+	o->records = (uint32_t)weir_prng_range(p, 3000, 8000);
+	o->text_max = 480;
+	o->lane_bytes = 262144;
+	if (weir_prng_chance(p, 3, 4))
+		o->compression = WEIR_COMPRESS_NONE;
+	/* Then the outbox does not hold up what the link would take. */
+	o->buffer_bytes = (uint64_t)4 << 20;
+	o->spill_bytes = (uint64_t)16 << 20;
+}
+
 void sim_options_regions(struct sim_options *o, uint64_t seed, uint32_t n)
 {
 	struct weir_prng p = weir_prng_of(seed, "regions");
@@ -46,6 +62,11 @@ void sim_options_regions(struct sim_options *o, uint64_t seed, uint32_t n)
 	o->window = WEIR_WINDOW_TUMBLING;
 	o->slide_ns = o->window_ns;
 	o->window_late_ns = 0;
+	load(o, &p, n);
+	o->dark[0] = (uint32_t)weir_prng_below(&p, n);
+	o->dark[1] = (o->dark[0] + 1 + (uint32_t)weir_prng_below(&p, n - 1)) % n;
+	/* Who has no direct link shows relays at their work: not in every other run. */
+	o->on[SIM_LINK_DARK] &= weir_prng_chance(&p, 1, 2);
 	o->top = o->sums = o->split = o->marks = o->loose_sink = o->file_sink = false;
 	o->stream_sinks = 0;
 	for (unsigned i = 0; i < WEIR_COUNT_OF(single); i++)

@@ -35,6 +35,10 @@ ok "speed is said" "$(grep -c 'simulated seconds per CPU second' "$dir/out")" 1
 "$sim" --regions 3 --seeds "${WEIR_SIM_REGION_SEEDS:-1-20}" >"$dir/out" 2>&1
 ok "three regions" $? 0
 cat "$dir/out"
+"$sim" --regions 5 --seeds "${WEIR_SIM_REGION5_SEEDS:-1-4}" >"$dir/out" 2>&1
+ok "five regions" $? 0
+"$sim" --regions 16 --seeds 1-1 --once >"$dir/out" 2>&1
+ok "sixteen regions" $? 0
 
 cat >"$dir/mine.yaml" <<'END'
 pipeline: mine
@@ -72,7 +76,8 @@ if "$sim" --plant CANARY --seeds 1-1 >"$dir/out" 2>&1; then
 		"$sim" --plant $bug --seeds 1-200 >"$dir/out"
 		ok "planted: $bug" $? 0
 	done
-	for bug in EDGE_SHIP_BEFORE_COMMIT EDGE_HIGH_WATERMARK EDGE_TRIM_ON_RECEIPT; do
+	for bug in EDGE_SHIP_BEFORE_COMMIT EDGE_HIGH_WATERMARK EDGE_TRIM_ON_RECEIPT EDGE_NO_CHAIN \
+		LANE_GIVE_EARLY LANE_KEEPS_HALF LANE_CREDIT_EARLY GATE_NO_REACH; do
 		"$sim" --plant $bug --regions 3 --seeds 1-100 >"$dir/out"
 		ok "planted: $bug" $? 0
 	done
