@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # gnuplot -e "data='x.tsv'; image='x.png'; slowed=20; released=40" backpressure.plot
 # Columns of the table that backpressure.py writes: t, 6 hot, 5 cold, slow, 6 hot edges, 4 cold edges, 6 fills, processes.
-set terminal pngcairo size 1100,1300 font 'sans,10'
+set terminal pngcairo noenhanced size 1100,1300 font 'sans,10'
 set output image
 set datafile separator '\t'
 set key autotitle columnhead outside right
