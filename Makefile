@@ -276,6 +276,14 @@ $(B)/tests/fuzz/run_%: $(B)/tests/fuzz/%.o $(TESTLIB) $(LIBS_A)
 	$(Q)$(CC) $(ALL_LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(ALL_LIBS) $(GATEWAY_LIBS)
 endif
 
+# The laws of CRDTs at length. make laws RUNS=1000000 SEED=1 TYPE=orset
+$(B)/tests/laws/laws: $(B)/tests/laws/laws.o $(patsubst %,$(B)/lib%.a,$(below_state))
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(ALL_LIBS)
+laws: $(B)/tests/laws/laws
+	@$< $(or $(RUNS),1000000) $(or $(SEED),1) $(TYPE)
+.PHONY: laws
+
 # The simulator: production code under faults (tests/sim), and the program behind `weir sim`. Names of its probes come
 # from the source.
 SIM_NAMES := $(B)/tests/sim/names.inc

@@ -1,12 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # All benchmarks, or those named: run.sh [ring] [hop] [count] [nexmark] [latency] [json] [journal]
-# [guarantee] [barrier] [recovery] [instructions] [backpressure] [link]
+# [guarantee] [barrier] [recovery] [instructions] [backpressure] [link] [crdt]
 # Results also go to build/perf/ as JSON lines, headed by machine and commit.
 set -eu
 cd "$(dirname "$0")/.."
 sh tests/lib/deps.sh build bench
-[ $# -gt 0 ] || set -- ring json journal count nexmark hop latency guarantee barrier recovery instructions link backpressure
+[ $# -gt 0 ] || set -- ring json journal count nexmark hop latency guarantee barrier recovery instructions link backpressure crdt
 b=build/release
 out=build/perf
 mkdir -p "$out"
@@ -57,11 +57,16 @@ for what in "$@"; do
 		# shellcheck disable=SC2086
 		python3 perf/e2e/link.py $b "$out" ${OPTIONS:-}
 		;;
+	crdt)
+		make -s $b/perf/crdt_bench
+		echo "merges of shared state, one core"
+		$b/perf/crdt_bench --json "$out/crdt.jsonl"
+		;;
 	instructions)
 		perf/e2e/instructions.sh $b "$out"
 		;;
 	*)
-		echo "run.sh: ring, hop, count, nexmark, latency, json, journal, guarantee, barrier, recovery, instructions, backpressure or link" >&2
+		echo "run.sh: ring, hop, count, nexmark, latency, json, journal, guarantee, barrier, recovery, instructions, backpressure, link or crdt" >&2
 		exit 2
 		;;
 	esac

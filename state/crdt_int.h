@@ -84,7 +84,8 @@ int crdt_dot_cmp(const struct weir_dot *a, const struct weir_dot *b);
 
 weir_inline struct weir_reader crdt_reader(struct weir_str s)
 {
-	return weir_reader_of(s.p, s.n);
+	/* A text that could not be read has no address. */
+	return weir_reader_of(s.p ? s.p : "", s.n);
 }
 weir_inline int64_t crdt_unzigzag(uint64_t v)
 {

@@ -23,3 +23,9 @@ $(B)/perf/%.cpp.o: perf/micro/%.cpp perf/micro/build.mk
 $(B)/perf/ring_bench: $(RING_BENCH_OBJ) $(B)/libshm.a $(B)/libbase.a
 	$(call say,LINK,$@)
 	$(Q)$(CXX) -pthread -o $@ $^ $(LDFLAGS) -lrte_ring -lrte_eal $(LDLIBS)
+
+# The product's flags: a merge is measured as it runs in the engine.
+$(B)/perf/crdt_bench: perf/micro/crdt_bench.c $(B)/libstate.a $(B)/libbase.a
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(OURS) $(CFLAGS) -o $@ $< $(B)/libstate.a $(B)/libbase.a $(LDFLAGS) -lm $(LDLIBS)
