@@ -199,7 +199,7 @@ class Checks:
         print("  %-6s %s: %s" % ("-" if ok is None else "ok" if ok else "FAILED", what, text), flush=True)
 
 
-def check_rates(c, base, slow, capacity, out):
+def check_rates(c, base, slow, begin, capacity, out):
     out["baseline"] = {n: rate(base, n) for n in HOT + COLD + ["slow"]}
     out["slowed"] = {n: rate(slow, n) for n in HOT + COLD + ["slow"]}
     total, took = sum(out["slowed"][n] for n in HOT), out["slowed"]["slow"]
@@ -214,7 +214,12 @@ def check_rates(c, base, slow, capacity, out):
     c.add("each of them slows down", all(out["slowed"][n] < 0.75 * out["baseline"][n] for n in HOT), ", ".join(each))
     kept = {n: rate(slow, n) / max(rate(base, n), 1) for n in COLD + COLD_EDGES}
     out["unrelated"] = kept
-    c.add("unrelated edges go on", min(kept.values()) >= 0.95, "the lowest keeps %.1f %%" % (100 * min(kept.values())))
+    # Not judged, but to be seen: while the rings in front of the step come to hold less, its region has no epochs.
+    first = {n: min(windows(begin, n), default=0) / max(rate(base, n), 1) for n in COLD}
+    out["unrelated_at_first"] = first
+    worst = min(first, key=first.get)
+    c.add("unrelated edges go on", min(kept.values()) >= 0.95, "the lowest keeps %.1f %%; before that, in the first %.0f s, "
+          "%s was down to %.0f %% for a second" % (100 * min(kept.values()), begin[-1]["t"] - begin[0]["t"], worst, 100 * first[worst]))
 
 
 def check_even(c, slow, out):
@@ -360,7 +365,8 @@ def run(o, c, out):
     write_table(base_name + ".tsv", samples)
     slow = later_part(samples, "slowed", settle)
     out.update(settle_s=settle, phases={"slowed": slowed, "released": released, "end": samples[-1]["t"]})
-    check_rates(c, base, slow, 1e6 / (10 * COST), out)
+    begin = [s for s in samples if s["phase"] == "slowed" and s["t"] <= slow[0]["t"]]
+    check_rates(c, base, slow, begin, 1e6 / (10 * COST), out)
     check_even(c, slow, out)
     check_memory(c, slow, out)
     check_names(c, base, slow, out)
