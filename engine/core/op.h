@@ -61,6 +61,8 @@ struct weir_port {
 
 struct weir_state_ops;
 struct weir_sink_ops;
+struct weir_query;
+struct weir_query_out;
 struct weir_out;
 
 struct weir_op_class {
@@ -82,6 +84,8 @@ struct weir_op_class {
 	bool source; /* run() makes rows out of nothing: called by the task's turn, not by drain */
 	const struct weir_state_ops *state; /* engine/core/freeze.h; NULL: nothing to keep */
 	const struct weir_sink_ops *sink; /* engine/core/sink_ops.h; NULL: not a sink */
+	/* Shows state, a piece at a time, between turns; changes nothing (engine/core/query.h). NULL: cannot be asked. */
+	int (*query)(struct weir_node *n, const struct weir_query *q, struct weir_query_out *out);
 };
 
 struct weir_node {

@@ -2,6 +2,7 @@
 #include "engine/core/window.h"
 
 #include "base/assert.h"
+#include "engine/core/window_query.h"
 
 #define TEXT_WANT 256u /* first guess for the text of a result */
 
@@ -206,6 +207,11 @@ static void window_fini(struct weir_node *n)
 
 static const struct weir_op_class window_class = {
 	.name = "window", .run = window_run, .fini = window_fini, .state = &weir__window_state};
+static const struct weir_op_class asked_class = {.name = "window",
+						 .run = window_run,
+						 .fini = window_fini,
+						 .state = &weir__window_state,
+						 .query = weir__window_query};
 
 static bool has_text(const struct weir_schema *s)
 {
@@ -253,7 +259,7 @@ int weir_window_init(struct weir_node *n, const struct weir_op_env *env,
 	op->store =
 		spec->kind == WEIR_WINDOW_SESSION ? &weir__window_session : &weir__window_slices;
 	op->store->init(op, env->region);
-	n->cls = &window_class;
+	n->cls = payload->asked ? &asked_class : &window_class;
 	n->op = op;
 	return 0;
 }

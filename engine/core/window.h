@@ -5,6 +5,7 @@
  *   rows ──▶ window.c ──▶ window_slices.c  (tumbling, sliding)  ──▶ payload: aggregate.c
  *            run()        window_session.c (sessions)                       top.c
  *   bundles: window_state.c, window_slices_state.c, window_session_state.c
+ *   queries: window_query.c, window_slices_query.c, window_session_query.c
  *
  * window.c takes rows and controls and decides what comes next; one of two stores keeps the state
  * of each key and slice or session; a payload says what that state is: accumulators, or whole
@@ -62,8 +63,11 @@ struct weir_window_payload {
 	void (*save)(void *ctx, const void *state, struct weir_out *o);
 	int (*load)(void *ctx, struct weir_slab *slab, void *state, struct weir_reader *r);
 	void (*sign)(void *ctx, struct weir_buf *b);
+	bool asked; /* build() also shows a window that is open, for queries (window_query.c) */
 	void *ctx;
 };
+
+struct weir_window_ask;
 
 /* The two stores. apply: 0 all rows taken, 1 stopped at row *ret_taken for lack of room, <0.
  * fire: emits what is due at op->watermark; 0 done, 1 no room (call again), <0.
@@ -83,6 +87,7 @@ struct weir_window_store {
 	bool (*touch)(struct weir_window_op *op, bool begin, size_t budget);
 	int (*restore)(struct weir_window_op *op, struct weir_restore *r);
 	int (*restored)(struct weir_window_op *op);
+	int (*query)(struct weir_window_op *op, struct weir_window_ask *a); /* window_query.h */
 	const char *sign;
 };
 

@@ -349,5 +349,6 @@ const struct weir_window_store weir__window_session = {
 	.touch = weir_sessions_touch,
 	.restore = weir_sessions_restore,
 	.restored = weir_sessions_restored,
+	.query = weir_sessions_query,
 	.sign = "session",
 };

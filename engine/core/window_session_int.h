@@ -72,4 +72,7 @@ bool weir_sessions_touch(struct weir_window_op *op, bool begin, size_t budget);
 int weir_sessions_restore(struct weir_window_op *op, struct weir_restore *r);
 int weir_sessions_restored(struct weir_window_op *op);
 
+/* window_session_query.c */
+int weir_sessions_query(struct weir_window_op *op, struct weir_window_ask *a);
+
 #endif

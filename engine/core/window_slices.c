@@ -231,13 +231,7 @@ static bool slices_due(const struct weir_window_op *op)
 
 /* ---- firing ---- */
 
-static bool in_window(const struct slice *s, int64_t window)
-{
-	return s->window_first <= window && window <= s->window_last;
-}
-
-/* First live slice that belongs to this window or a later one. */
-static uint32_t live_from(const struct slices *d, int64_t window)
+uint32_t weir_slices_from(const struct slices *d, int64_t window)
 {
 	uint32_t low = 0, high = d->live_count;
 
@@ -282,15 +276,15 @@ static void merge_slice(struct weir_window_op *op, const struct slice *s)
 static void window_open(struct weir_window_op *op, int64_t window)
 {
 	struct slices *d = op->state;
-	uint32_t i = live_from(d, window);
+	uint32_t i = weir_slices_from(d, window);
 
 	d->window = window;
 	d->entry = 0;
-	if (i + 1 >= d->live_count || !in_window(d->live[i + 1], window)) {
+	if (i + 1 >= d->live_count || !weir_slice_in_window(d->live[i + 1], window)) {
 		d->source = &d->live[i]->keys.table;
 		return;
 	}
-	for (; i < d->live_count && in_window(d->live[i], window); i++)
+	for (; i < d->live_count && weir_slice_in_window(d->live[i], window); i++)
 		merge_slice(op, d->live[i]);
 	d->source = &d->merged;
 }
@@ -304,11 +298,11 @@ static void window_open_again(struct weir_window_op *op, int64_t window)
 	d->entry = 0;
 	d->source = &d->merged;
 	for (uint32_t k = 0; k < d->touch_count; k++)
-		if (in_window(d->touch[k].slice, window))
+		if (weir_slice_in_window(d->touch[k].slice, window))
 			merged_state(op, weir_table_entry(&d->touch[k].slice->keys.table,
 							  d->touch[k].entry));
-	for (uint32_t i = live_from(d, window); i < d->live_count && in_window(d->live[i], window);
-	     i++) {
+	for (uint32_t i = weir_slices_from(d, window);
+	     i < d->live_count && weir_slice_in_window(d->live[i], window); i++) {
 		const struct weir_table *t = &d->live[i]->keys.table;
 
 		for (uint32_t e = 0; e < d->merged.high; e++) {
@@ -346,7 +340,7 @@ static bool window_next(struct weir_window_op *op)
 	d->touch_count = 0;
 	d->touch_next = INT64_MIN;
 	end = weir_window_open(&op->slicing, op->watermark);
-	i = live_from(d, d->open);
+	i = weir_slices_from(d, d->open);
 	if (i < d->live_count) {
 		int64_t j = WEIR_MAX(d->open, d->live[i]->window_first);
 
@@ -487,5 +481,6 @@ const struct weir_window_store weir__window_slices = {
 	.touch = weir_slices_touch,
 	.restore = weir_slices_restore,
 	.restored = weir_slices_restored,
+	.query = weir_slices_query,
 	.sign = "window",
 };

@@ -66,6 +66,13 @@ weir_inline uint8_t *weir_slices_entry_state(const struct weir_window_op *op,
 	return (uint8_t *)weir_table_entry(t, number) + op->key.bytes;
 }
 
+weir_inline bool weir_slice_in_window(const struct slice *s, int64_t window)
+{
+	return s->window_first <= window && window <= s->window_last;
+}
+
+/* First live slice that belongs to this window or a later one. */
+uint32_t weir_slices_from(const struct slices *d, int64_t window);
 /* First live slice for which start > t. */
 uint32_t weir_slices_after(const struct slices *d, int64_t t);
 /* Makes a slice live, at this place of the list. */
@@ -83,5 +90,8 @@ bool weir_slices_touch(struct weir_window_op *op, bool begin, size_t budget);
 int weir_slices_restore(struct weir_window_op *op, struct weir_restore *r);
 int weir_slices_restored(struct weir_window_op *op);
 void weir_slices_heads_free(struct weir_window_op *op);
+
+/* window_slices_query.c */
+int weir_slices_query(struct weir_window_op *op, struct weir_window_ask *a);
 
 #endif
