@@ -12,6 +12,8 @@ static const struct weir_verb own[] = {
 	{"status", weir_cmd_status, "what runs on this host, and how it does"},
 	{"top", weir_cmd_top, "rates, busy shares, ring fill and bottleneck, live"},
 	{"tap", weir_cmd_tap, "print the records a step emits"},
+	{"state", weir_cmd_state, "what a step keeps, by key"},
+	{"conflicts", weir_cmd_conflicts, "writes to a table that lost against another region's"},
 	{"epochs", weir_cmd_epochs, "how far epochs are: live, or in a state directory"},
 	{"verify", weir_cmd_verify, "check a state directory, and repair what is safe"},
 };

@@ -28,6 +28,8 @@ int weir_cmd_generate(int argc, char **argv);
 int weir_cmd_status(int argc, char **argv);
 int weir_cmd_top(int argc, char **argv);
 int weir_cmd_tap(int argc, char **argv);
+int weir_cmd_state(int argc, char **argv);
+int weir_cmd_conflicts(int argc, char **argv);
 int weir_cmd_epochs(int argc, char **argv);
 int weir_cmd_verify(int argc, char **argv);
 

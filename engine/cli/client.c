@@ -109,6 +109,10 @@ json_t *weir_client_ask(int fd, const char *command, struct weir_err *err)
 			text = realloc(text, cap *= 2);
 	}
 	answer = json_loadb(text, n, JSON_DISABLE_EOF_CHECK, NULL);
+	/* A float beyond 2^63 looks like an integer and fits none: then numbers are what other readers take them for. */
+	if (!answer)
+		answer =
+			json_loadb(text, n, JSON_DISABLE_EOF_CHECK | JSON_DECODE_INT_AS_REAL, NULL);
 	free(text);
 	if (!answer) {
 		weir_err_set(err, WEIR_E_FORMAT,

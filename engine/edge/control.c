@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "engine/edge/control_ask.h"
 #include "engine/edge/engine_impl.h"
 #include "engine/edge/status.h"
 #include "shm/rundir.h"
@@ -23,6 +24,7 @@
 #define CLIENTS_MAX 16
 #define LINE_MAX_BYTES 4096
 #define TAP_MS 20
+#define ASK_MS 1
 #define TAP_BYTES ((size_t)96 << 10) /* fits a socket buffer that poll() calls writable */
 #define TAP_FRAMES 512 /* at most so many records each time we look */
 
@@ -32,6 +34,7 @@ struct client {
 	size_t n;
 	bool tapping;
 	uint64_t tap_left; /* UINT64_MAX: no limit */
+	struct weir_ask *ask; /* under way: later lines wait */
 };
 
 struct weir_control {
@@ -160,9 +163,12 @@ static bool start_tap(struct weir_control *ctl, struct client *c, json_t *req)
 	return send_all(c, "{\"ok\":true}\n", 12);
 }
 
-static bool serve_line(struct weir_control *ctl, struct client *c)
+static bool start_ask(struct weir_control *ctl, struct client *c, const json_t *req,
+		      enum weir_query_verb verb);
+
+static bool serve_line(struct weir_control *ctl, struct client *c, size_t n)
 {
-	json_t *req = json_loadb(c->line, c->n, JSON_REJECT_DUPLICATES, NULL);
+	json_t *req = json_loadb(c->line, n, JSON_REJECT_DUPLICATES, NULL);
 	const char *cmd = json_string_value(json_object_get(req, "cmd"));
 	bool ok;
 
@@ -174,10 +180,60 @@ static bool serve_line(struct weir_control *ctl, struct client *c)
 		ok = send_segment(ctl, c);
 	else if (!strcmp(cmd, "tap"))
 		ok = start_tap(ctl, c, req);
+	else if (!strcmp(cmd, "state"))
+		ok = start_ask(ctl, c, req,
+			       json_object_get(req, "keys") ? WEIR_QUERY_GET : WEIR_QUERY_LIST);
+	else if (!strcmp(cmd, "conflicts"))
+		ok = start_ask(ctl, c, req, WEIR_QUERY_CONFLICTS);
 	else
-		ok = send_error(c, "unknown command: status, segment and tap are known");
+		ok = send_error(
+			c, "unknown command: status, segment, tap, state and conflicts are known");
 	json_decref(req);
 	return ok;
+}
+
+/* All whole lines, unless one is an ask: then the rest waits for its answer. */
+static bool serve_lines(struct weir_control *ctl, struct client *c)
+{
+	char *nl;
+
+	while (!c->ask && (nl = memchr(c->line, '\n', c->n))) {
+		size_t line = (size_t)(nl - c->line), rest = c->n - line - 1;
+
+		if (!serve_line(ctl, c, line))
+			return false;
+		memmove(c->line, nl + 1, rest);
+		c->n = rest;
+	}
+	return c->ask || c->n < sizeof(c->line);
+}
+
+static bool start_ask(struct weir_control *ctl, struct client *c, const json_t *req,
+		      enum weir_query_verb verb)
+{
+	struct weir_err err = {0};
+
+	if (weir_control_ask(ctl->e, req, verb, &c->ask, &err) < 0)
+		return send_error(c, err.text);
+	return true;
+}
+
+/* false: the client is to be dropped. */
+static bool pump_ask(struct weir_control *ctl, struct client *c)
+{
+	struct weir_err err = {0};
+	struct weir_str text;
+	bool ok;
+
+	if (!weir_ask_poll(c->ask))
+		return true;
+	if (weir_ask_answer(c->ask, &text, &err) < 0)
+		ok = send_error(c, err.text);
+	else
+		ok = send_all(c, text.p, text.n) && send_all(c, "\n", 1);
+	weir_ask_end(c->ask);
+	c->ask = NULL;
+	return ok && serve_lines(ctl, c);
 }
 
 static void drop(struct weir_control *ctl, uint32_t i)
@@ -186,6 +242,7 @@ static void drop(struct weir_control *ctl, uint32_t i)
 
 	if (c->tapping)
 		weir_engine_tap_stop(ctl->e);
+	weir_ask_end(c->ask);
 	close(c->fd);
 	*c = ctl->client[--ctl->count];
 }
@@ -193,22 +250,15 @@ static void drop(struct weir_control *ctl, uint32_t i)
 /* false: the client is to be dropped. */
 static bool read_client(struct weir_control *ctl, struct client *c)
 {
-	ssize_t got = recv(c->fd, c->line + c->n, sizeof(c->line) - c->n, MSG_DONTWAIT);
-	char *nl;
+	ssize_t got;
 
+	if (c->n == sizeof(c->line))
+		return true; /* behind an ask */
+	got = recv(c->fd, c->line + c->n, sizeof(c->line) - c->n, MSG_DONTWAIT);
 	if (got <= 0)
 		return got < 0 && (errno == EAGAIN || errno == EINTR);
 	c->n += (size_t)got;
-	while ((nl = memchr(c->line, '\n', c->n))) {
-		size_t rest = c->n - (size_t)(nl + 1 - c->line);
-
-		c->n = (size_t)(nl - c->line);
-		if (!serve_line(ctl, c))
-			return false;
-		memmove(c->line, nl + 1, rest);
-		c->n = rest;
-	}
-	return c->n < sizeof(c->line);
+	return serve_lines(ctl, c);
 }
 
 struct tap_out {
@@ -268,7 +318,7 @@ static void accept_client(struct weir_control *ctl)
 	}
 	/* Somebody who connected and says nothing does not keep others out. */
 	for (uint32_t i = 0; ctl->count == CLIENTS_MAX && i < CLIENTS_MAX; i++)
-		if (!ctl->client[i].tapping)
+		if (!ctl->client[i].tapping && !ctl->client[i].ask)
 			drop(ctl, i);
 	if (ctl->count == CLIENTS_MAX) {
 		close(fd);
@@ -293,8 +343,13 @@ static void *control_main(void *arg)
 		p[1] = (struct pollfd){.fd = ctl->listen_fd, .events = POLLIN};
 		for (uint32_t i = 0; i < n; i++) {
 			p[i + 2] = (struct pollfd){.fd = ctl->client[i].fd, .events = POLLIN};
-			if (ctl->client[i].tapping)
+			if (ctl->client[i].tapping && timeout < 0)
 				timeout = TAP_MS;
+			if (ctl->client[i].ask)
+				timeout = ASK_MS;
+			/* Its next line waits anyway, or it would wake us all the time; a hang-up is still seen. */
+			if (ctl->client[i].ask && ctl->client[i].n == LINE_MAX_BYTES)
+				p[i + 2].events = 0;
 		}
 		if (poll(p, n + 2, timeout) < 0 && errno != EINTR)
 			break;
@@ -306,8 +361,12 @@ static void *control_main(void *arg)
 
 			if (p[i + 2].revents)
 				keep = read_client(ctl, &ctl->client[i]);
+			if (ctl->client[i].ask && (p[i + 2].revents & (POLLHUP | POLLERR)))
+				keep = false; /* also when its lines are full */
 			if (keep && ctl->client[i].tapping)
 				keep = pump_tap(ctl, &ctl->client[i]);
+			if (keep && ctl->client[i].ask)
+				keep = pump_ask(ctl, &ctl->client[i]);
 			if (!keep)
 				drop(ctl, i);
 		}

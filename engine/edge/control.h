@@ -6,6 +6,8 @@
  *   {"cmd":"status"}                          -> one status object
  *   {"cmd":"segment"}                         -> {"ok":true} with the segment's descriptor attached
  *   {"cmd":"tap","step":"S","count":N}        -> records, one object a line, until N or hang-up
+ *   {"cmd":"state","step":"S",...}            -> rows of the step's state (query.h)
+ *   {"cmd":"conflicts","step":"S",...}        -> writes that lost in a table
  *   anything else                             -> {"ok":false,"error":"..."}
  * Thread: one of its own; a client that does not read is dropped, never waited for.
  */

@@ -7,6 +7,7 @@
 
 #include "engine/core/unit.h"
 #include "engine/edge/engine.h"
+#include "engine/edge/query_box.h"
 #include "host/clock.h"
 #include "numa/arena.h"
 
@@ -45,6 +46,7 @@ struct engine_task {
 	struct weir_node *tap_node; /* last node, unused until a tap starts */
 	uint64_t tap_have; /* engine's tap_want as last acted on */
 	bool tap_in;
+	struct weir_query_box query; /* a question about its state */
 };
 
 struct engine_worker {
@@ -57,6 +59,7 @@ struct engine_worker {
 	struct weir_doorbell *doorbell;
 	uint32_t counter;
 	uint64_t busy_ns, sleep_ns;
+	_Atomic bool left; /* it gives no more turns */
 	struct weir_arena *arena;
 	char pin_error[96];
 };

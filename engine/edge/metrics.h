@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * engine/edge/metrics.h - the engine over HTTP: /metrics (OpenMetrics text), /livez, /readyz, /healthz (host/metrics_http.h).
+ * engine/edge/metrics.h - the engine over HTTP: /metrics (OpenMetrics text), /livez, /readyz, /healthz, /state/STEP
+ *                         (host/metrics_http.h).
  *
- * Thread: the library's own; it only reads the segment's counters.
+ * Thread: the library's own; they read the segment's counters, and ask workers for state (query.h).
  */
 #ifndef WEIR_ENGINE_EDGE_METRICS_H
 #define WEIR_ENGINE_EDGE_METRICS_H

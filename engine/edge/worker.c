@@ -9,6 +9,7 @@
 #include "engine/edge/cell_thread.h"
 #include "engine/edge/engine_impl.h"
 #include "engine/edge/lanes.h"
+#include "engine/edge/query.h"
 #include "numa/bind.h"
 #include "shm/doorbell.h"
 
@@ -173,6 +174,8 @@ static int pass(struct engine_worker *w, uint32_t *ret_live, uint64_t *ret_wait_
 		uint64_t from = now;
 		int r;
 
+		if (weir_unlikely(weir_query_box_has(&t->query)))
+			weir__query_serve(t);
 		if (u->done)
 			continue;
 		++*ret_live;
@@ -316,6 +319,7 @@ void *weir__worker_main(void *arg)
 				 w->os_cpu, weir_strerror(r));
 	}
 	run(w);
+	atomic_store(&w->left, true);
 	/* With epochs the cell's thread has the last word. */
 	if (atomic_fetch_sub(&e->live, 1) == 1 && !e->epochs) {
 		pthread_mutex_lock(&e->lock);
