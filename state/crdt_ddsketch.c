@@ -151,11 +151,14 @@ double weir_crdt_quantile(struct weir_str v, double q)
 	int32_t low = -BUCKETS, high = BUCKETS;
 	struct crdt_parts parts;
 	weir_i128 n, rank;
+	unsigned shift = 0;
 
 	if (crdt_parse_all(&t, v, &parts) || !(n = below(&parts, BUCKETS)) || !(q >= 0 && q <= 1))
 		return __builtin_nan("");
 	/* The rank-th smallest, from 0. Counts past 2^53 lose their last digits here. */
-	rank = (weir_i128)((double)(n - 1) * q);
+	while ((n - 1) >> shift > INT64_MAX / 2)
+		shift++;
+	rank = (weir_i128)(int64_t)((double)(int64_t)((n - 1) >> shift) * q) << shift;
 	rank = WEIR_MIN(rank, n - 1);
 	while (low < high) {
 		int32_t at = low + (high - low) / 2;

@@ -73,7 +73,6 @@ const struct crdt_part *crdt_part_of(const struct crdt_parts *v, weir_writer w);
 struct weir_str crdt_flat(const struct weir_out *o, struct weir_out *hold);
 void crdt_drop(struct crdt_parts *v, const bool *gone); /* by index */
 bool crdt_is_stable(const struct crdt_stable *s, weir_writer w, uint64_t version);
-bool crdt_parts_stable(const struct crdt_parts *v, const struct crdt_stable *s);
 
 weir_inline int crdt_order(uint64_t a, uint64_t b)
 {

@@ -103,14 +103,6 @@ bool crdt_is_stable(const struct crdt_stable *s, weir_writer w, uint64_t version
 	return s->of(s->ctx, w) >= version;
 }
 
-bool crdt_parts_stable(const struct crdt_parts *v, const struct crdt_stable *s)
-{
-	for (uint32_t i = 0; i < v->n; i++)
-		if (!crdt_is_stable(s, v->p[i].writer, v->p[i].version))
-			return false;
-	return true;
-}
-
 int crdt_dot_cmp(const struct weir_dot *a, const struct weir_dot *b)
 {
 	int c = crdt_order(a->hlc, b->hlc);

@@ -276,73 +276,6 @@ static void map_conflicts(const struct weir_crdt *t, const struct crdt_parts *a,
 				map_pair(&w, i, k, &sa, &sb, to);
 }
 
-/* ---- pruning ---- */
-
-static bool runs_stable(const struct crdt_set *s, const struct crdt_stable *stable)
-{
-	struct weir_reader r = crdt_reader(s->ctx);
-
-	while (weir_reader_left(&r)) {
-		weir_writer w = weir_read_varint(&r);
-		struct weir_reader runs = crdt_reader(weir_read_text(&r));
-		struct crdt_run run;
-
-		while (crdt_run_next(&runs, &run))
-			if (!crdt_is_stable(stable, w, run.last))
-				return false;
-	}
-	return true;
-}
-
-/* Does w say all that u says, and more? */
-static bool set_over(const struct crdt_set *w, const struct crdt_set *u, bool map)
-{
-	struct weir_reader r = crdt_reader(u->ctx), e = crdt_reader(w->elements);
-	struct weir_str mine = crdt_runs_of(u->ctx, w->part->writer);
-	struct crdt_elem elem;
-
-	if (!crdt_runs_hold(crdt_runs_of(w->ctx, u->part->writer), 1, u->part->version))
-		return false;
-	while (crdt_elem_next(&e, map, &elem))
-		if (crdt_runs_hold(mine, elem.version, elem.version))
-			return false;
-	while (weir_reader_left(&r)) {
-		weir_writer x = weir_read_varint(&r);
-		struct weir_reader runs = crdt_reader(weir_read_text(&r));
-		struct crdt_run run;
-
-		while (crdt_run_next(&runs, &run))
-			if (x == w->part->writer
-				    ? run.last > w->part->version
-				    : !crdt_runs_hold(crdt_runs_of(w->ctx, x), run.first, run.last))
-				return false;
-	}
-	return true;
-}
-
-static void set_prune(const struct weir_crdt *t, struct crdt_parts *v, const struct crdt_stable *st)
-{
-	bool gone[WEIR_CRDT_PARTS] = {0}, stable[WEIR_CRDT_PARTS], all = true;
-	struct crdt_walk w;
-	struct crdt_sets s;
-
-	crdt_sets_of(t, v, &s);
-	for (uint32_t i = 0; i < v->n; i++) {
-		stable[i] = crdt_is_stable(st, v->p[i].writer, v->p[i].version);
-		all = all && stable[i] && runs_stable(&s.s[i], st);
-	}
-	crdt_walk_start(&s, &w);
-	if (all && !crdt_walk_next(&w)) {
-		v->n = 0;
-		return;
-	}
-	for (uint32_t i = 0; i < v->n; i++)
-		for (uint32_t k = 0; k < v->n && stable[i] && !gone[i]; k++)
-			gone[i] = k != i && stable[k] && !gone[k] &&
-				  set_over(&s.s[k], &s.s[i], s.map);
-	crdt_drop(v, gone);
-}
-
 uint32_t crdt_set_limit(const struct weir_crdt *t)
 {
 	return t->limit ? t->limit : ELEMENTS_DEFAULT;
@@ -350,13 +283,13 @@ uint32_t crdt_set_limit(const struct weir_crdt *t)
 
 const struct crdt_class crdt_orset = {.check = set_check,
 				      .apply = crdt_set_apply,
-				      .prune = set_prune,
+				      .prune = crdt_set_prune,
 				      .number = set_number,
 				      .next = set_next,
 				      .each = set_each};
 const struct crdt_class crdt_ormap = {.check = set_check,
 				      .apply = crdt_set_apply,
-				      .prune = set_prune,
+				      .prune = crdt_set_prune,
 				      .conflicts = map_conflicts,
 				      .number = set_number,
 				      .next = set_next,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * state/crdt_set_int.h - elements and runs of sets and maps: what crdt_set.c reads and crdt_set_apply.c writes.
+ * state/crdt_set_int.h - elements and runs of sets and maps: what crdt_set.c reads, crdt_set_apply.c writes and crdt_set_prune.c leaves out.
  *
  * Pure.
  */
@@ -49,6 +49,7 @@ bool crdt_walk_next(struct crdt_walk *w);
 struct weir_dot crdt_walk_dot(const struct crdt_walk *w, uint32_t i);
 uint32_t crdt_set_limit(const struct weir_crdt *t);
 
+void crdt_set_prune(const struct weir_crdt *t, struct crdt_parts *v, const struct crdt_stable *st);
 int crdt_set_apply(const struct weir_crdt *t, const struct crdt_parts *v,
 		   const struct crdt_part *mine, const struct weir_crdt_op *op,
 		   const struct weir_dot *dot, struct weir_out *body);

@@ -562,6 +562,111 @@ static void test_crdt_refuses_what_is_not_canonical(void **state)
 	weir_out_fini(&o);
 }
 
+static int check(enum weir_crdt_type type, const void *body, size_t n)
+{
+	struct weir_str s = {body, n}, v;
+	struct weir_out o;
+
+	weir_out_init(&o, &weir_test_mem);
+	weir_out_varint(&o, 5); /* writer */
+	weir_out_varint(&o, 9); /* version */
+	weir_out_text(&o, s);
+	v = rig_take(&o);
+	return weir_crdt_check(type_of(type, 0), v);
+}
+
+#define GOOD(type, lit) assert_int_equal(check(type, lit, sizeof(lit) - 1), 0)
+#define BAD(type, lit) assert_int_equal(check(type, lit, sizeof(lit) - 1), WEIR_E_CORRUPT)
+
+static void test_crdt_bodies_have_one_form(void **state)
+{
+	uint8_t dense[3072];
+
+	(void)state;
+	/* bcount: minted, used, writer and amount */
+	GOOD(WEIR_CRDT_BCOUNT, "\7\2\1\3\6\1");
+	BAD(WEIR_CRDT_BCOUNT, "\7\2\6\1\1\3");
+	BAD(WEIR_CRDT_BCOUNT, "\7\2\5\1");
+	BAD(WEIR_CRDT_BCOUNT, "\7\2\6\0");
+	/* elements: text, then runs */
+	GOOD(WEIR_CRDT_ORSET, "\6\1a\2\1b\3\3\4\1\2\5\1");
+	BAD(WEIR_CRDT_ORSET, "\6\1b\2\1a\3");
+	BAD(WEIR_CRDT_ORSET, "\3\1b\12");
+	BAD(WEIR_CRDT_ORSET, "\3\1b\0");
+	BAD(WEIR_CRDT_ORSET, "\0\3\0");
+	BAD(WEIR_CRDT_ORSET, "\0\5\2\1\2");
+	BAD(WEIR_CRDT_ORSET, "\0\3\4\1\2\4\1");
+	BAD(WEIR_CRDT_ORSET, "\0\3\2\0\1");
+	BAD(WEIR_CRDT_ORSET, "\0\4\2\1\1\3\2\1\1");
+	/* log: version and hlc go up, the last is the part's */
+	GOOD(WEIR_CRDT_LOG, "\2\1\0\0\0\0\0\0\0\1a\11\1\0\0\0\0\0\0\0\1b");
+	BAD(WEIR_CRDT_LOG, "\2\2\0\0\0\0\0\0\0\1a\11\1\0\0\0\0\0\0\0\1b");
+	BAD(WEIR_CRDT_LOG, "\2\1\0\0\0\0\0\0\0\1a");
+	/* register: flags, hlc, context */
+	GOOD(WEIR_CRDT_LWW, "\1\0\0\0\0\0\0\0\0\2\3\1x");
+	BAD(WEIR_CRDT_LWW, "\0\0\0\0\0\0\0\0\0\2\3\1x");
+	BAD(WEIR_CRDT_LWW, "\1\0\0\0\0\0\0\0\0\2\5\1x");
+	BAD(WEIR_CRDT_LWW, "\3\0\0\0\0\0\0\0\0\0\0\0x");
+	BAD(WEIR_CRDT_FLAG, "\1\0\0\0\0\0\0\0\0\0x");
+	GOOD(WEIR_CRDT_TOPK, "\1a\2\1\1b\1\0");
+	BAD(WEIR_CRDT_TOPK, "\1b\2\1\1a\1\0");
+	BAD(WEIR_CRDT_TOPK, "\1a\2\2");
+	GOOD(WEIR_CRDT_HLL, "\1\0\0\1\1\0");
+	BAD(WEIR_CRDT_HLL, "\1\1\0\1\0\0");
+	BAD(WEIR_CRDT_HLL, "\0\1\0");
+	memset(dense, 0, sizeof(dense));
+	assert_int_equal(check(WEIR_CRDT_HLL, dense, sizeof(dense)), WEIR_E_CORRUPT);
+	memset(dense, 0x41, sizeof(dense));
+	assert_int_equal(check(WEIR_CRDT_HLL, dense, sizeof(dense)), 0);
+	dense[0] = 0xff;
+	assert_int_equal(check(WEIR_CRDT_HLL, dense, sizeof(dense)), WEIR_E_CORRUPT);
+	/* A merged text without concurrent writes; writers that do not ascend. */
+	assert_int_equal(weir_crdt_check(type_of(WEIR_CRDT_CUSTOM, 0), WEIR_STR("\0\1\1x")),
+			 WEIR_E_CORRUPT);
+	assert_int_equal(weir_crdt_check(type_of(WEIR_CRDT_MAX, 0), WEIR_STR("\2\1\0\1\1\0")),
+			 WEIR_E_CORRUPT);
+}
+
+static void test_crdt_bcount_grants_stay_in_order(void **state)
+{
+	struct rig a = rig_of(type_of(WEIR_CRDT_BCOUNT, 0), 1);
+
+	(void)state;
+	rig_amount(&a, WEIR_CRDT_ADD, INT64_MAX);
+	assert_int_equal(grant(&a, 2, W(9)), 0);
+	assert_int_equal(grant(&a, 3, W(5)), 0);
+	assert_int_equal(grant(&a, 4, W(7)), 0);
+	assert_int_equal(grant(&a, 5, W(5)), 0);
+	assert_int_equal(rig_number(&a) - INT64_MAX, 0);
+}
+
+/* A part that is empty and wholly covered goes; one whose removals the other has not seen stays. */
+static void test_crdt_sets_drop_parts_that_say_nothing(void **state)
+{
+	struct rig a = rig_of(type_of(WEIR_CRDT_ORSET, 0), 1), b = rig_of(a.t, 2);
+	struct rig c = rig_of(a.t, 3);
+
+	(void)state;
+	rig_text(&c, WEIR_CRDT_ADD, "x");
+	rig_text(&c, WEIR_CRDT_ADD, "y");
+	rig_tell(&c, &a);
+	rig_text(&a, WEIR_CRDT_REMOVE, "x");
+	rig_tell(&a, &b);
+	rig_text(&b, WEIR_CRDT_CLEAR, "");
+	rig_meet(&a, &b);
+	rig_tell(&c, &b);
+	/* b has not seen c's part: a's removal of x is not b's. */
+	b.x = rig_pruned(b.t, b.x, rig_all);
+	assert_string_equal(rig_items(&b), "y ");
+	assert_true(weir_crdt_seen(b.t, b.x, a.w) > 0);
+	rig_text(&b, WEIR_CRDT_CLEAR, "");
+	rig_text(&b, WEIR_CRDT_ADD, "z");
+	b.x = rig_pruned(b.t, b.x, rig_all);
+	assert_string_equal(rig_items(&b), "z ");
+	assert_int_equal(weir_crdt_seen(b.t, b.x, a.w), 0);
+	assert_int_equal(weir_crdt_seen(b.t, b.x, c.w), 0);
+}
+
 static void test_crdt_has_room_for_so_many_writers(void **state)
 {
 	struct rig all = rig_of(type_of(WEIR_CRDT_PCOUNT, 0), 1000), one;
@@ -604,6 +709,9 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_crdt_custom),
 	cmocka_unit_test(test_crdt_custom_three_ways_has_the_newest_base),
 	cmocka_unit_test(test_crdt_refuses_what_is_not_canonical),
+	cmocka_unit_test(test_crdt_bodies_have_one_form),
+	cmocka_unit_test(test_crdt_bcount_grants_stay_in_order),
+	cmocka_unit_test(test_crdt_sets_drop_parts_that_say_nothing),
 	cmocka_unit_test(test_crdt_has_room_for_so_many_writers),
 };
 
