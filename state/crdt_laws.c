@@ -146,10 +146,11 @@ static void hear(struct run *r, uint32_t at, const struct message *m)
 	weir_writer from = l->writer[m->from];
 	uint64_t version = weir_crdt_seen(l->t, m->part, from);
 	bool old = version <= weir_crdt_seen(l->t, c->x, from);
+	struct asker asker = {r, at};
 	struct weir_str x;
 
-	/* Once pruned, a part that was applied is not taken again. */
-	if (r->pruning && version <= c->seen[m->from])
+	/* A part that was pruned here is not taken again. */
+	if (r->pruning && !weir_crdt_seen(l->t, c->x, from) && version <= stable(&asker, from))
 		x = c->x;
 	else
 		x = laws_join(l, c->x, m->part);
