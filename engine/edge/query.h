@@ -20,7 +20,9 @@
 #define WEIR_ASK_KEYS_MAX 64u
 #define WEIR_ASK_LIMIT 100u /* rows, when the question does not say */
 #define WEIR_ASK_LIMIT_MAX 10000u
+#ifndef WEIR_ASK_BUSY_NS /* a test is shorter */
 #define WEIR_ASK_BUSY_NS (5 * (uint64_t)WEIR_NS_PER_S)
+#endif
 #define WEIR_ASK_POLL_NS (WEIR_NS_PER_MS / 2) /* how often it is worth a look */
 
 struct weir_ask_question {
