@@ -179,6 +179,20 @@ static void check_inputs(const struct rewrite *w, const struct weir_step *s)
 	}
 }
 
+/* From several regions they would come several times. */
+static void check_once(const struct rewrite *w, const struct weir_input *in)
+{
+	const struct weir_step *from = &w->b->p->step[in->step];
+
+	if (!in->remote || in->remote->regions.count == 1 || from->regions.count == 1 ||
+	    !reads_whole(w, in))
+		return;
+	weir_diag(w->b->diags, in->pos,
+		  "`from`: `%s` has the results of all regions in each region; read it there with "
+		  "`from: %s`, or from one of them with {step: %s, region: NAME}",
+		  from->name, from->name, from->name);
+}
+
 static struct weir_port_def *ports_of(struct rewrite *w, const struct weir_step *s)
 {
 	struct weir_port_def *port =
@@ -300,6 +314,8 @@ void weir_global_rewrite(struct weir_build *b)
 		s.input_count = 0;
 		for (uint32_t k = 0; k < old->input_count; k++) {
 			w->whole[i] |= reads_whole(w, &old->input[k]);
+			if (!is_global(old))
+				check_once(w, &old->input[k]);
 			add_input(w, &s, &old->input[k]);
 		}
 		if (is_global(old))

@@ -188,10 +188,17 @@ static void check_failed(struct world *w, struct world_region *r)
 /* A record or control of a queue into a node; barriers are the caller's. */
 static void node_takes(struct world_region *r, int node, const struct weir_frame *f)
 {
-	if (f->kind == WEIR_FRAME_DATA)
-		weir_oprig_put_frame(&r->rig[node], f);
-	else if (f->kind != WEIR_FRAME_BARRIER)
+	struct world_frames padded = {0};
+
+	if (f->kind == WEIR_FRAME_DATA) {
+		/* An output of a rig ends with its last byte. */
+		frames_add(&padded, f);
+		weir_oprig_put_frame(&r->rig[node], padded.frame[0]);
+		frames_cut(&padded, 0);
+		free(padded.frame);
+	} else if (f->kind != WEIR_FRAME_BARRIER) {
 		weir_oprig_ctl(&r->rig[node], f->kind, f->time_ns);
+	}
 }
 
 /* What the part gave goes to the mark, what that gives to the log, and from there to the own merge. */

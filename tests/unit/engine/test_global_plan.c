@@ -57,6 +57,18 @@ static const struct error_case cases[] = {
 	 "count them once for each; leave `scope` out\n"
 	 "7:20: `from`: with `scope: global` each region takes its own `s`, and the results are put "
 	 "together; say `from: s`\n"},
+	{"results from several regions",
+	 SOURCE A "}\n"
+		  "  x: {from: a, filter: final}\n"
+		  "  b: {from: {step: x, regions: [eu, us]}, sink: blackhole}\n"
+		  "  c: {from: {step: a, region: eu}, sink: blackhole}\n"
+		  "  d: {from: {step: a, regions: all}, sink: blackhole}\n"
+		  "  e: {regions: eu, from: a, filter: final}\n"
+		  "  f: {from: {step: e, regions: all}, sink: blackhole}\n",
+	 "6:20: `from`: `x` has the results of all regions in each region; read it there with `from: "
+	 "x`, or from one of them with {step: x, region: NAME}\n"
+	 "8:20: `from`: `a` has the results of all regions in each region; read it there with `from: "
+	 "a`, or from one of them with {step: a, region: NAME}\n"},
 	{"a long name",
 	 SOURCE "  a23456789012345678901234567890123456789012345678901234567890: {from: s, window: "
 		"{tumbling: 1m}, scope: global, aggregate: {n: count()}}\n"
