@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/str.h"
+#include "base/buf.h"
 #include "engine/cli/client.h"
 
 #define PAGE 10000u /* rows an engine gives at once, at most */
@@ -71,6 +71,53 @@ json_t *weir_rows_ask(int fd, const json_t *req, uint64_t limit, char **io_next,
 	return all;
 }
 
+/* ---- JSON: as the engine wrote it, floats with as many digits as they need ---- */
+
+static void dump(FILE *f, const json_t *v)
+{
+	char text[64];
+	struct weir_buf b = weir_buf_of(text, sizeof(text));
+	const char *name, *comma = "";
+	json_t *x;
+	size_t i;
+
+	if (json_is_real(v)) {
+		weir_buf_json_f64(&b, json_real_value(v));
+		fwrite(text, 1, b.len, f);
+	} else if (json_is_object(v)) {
+		putc('{', f);
+		json_object_foreach((json_t *)(uintptr_t)v, name, x)
+		{
+			json_t *key = json_string(name);
+
+			fputs(comma, f);
+			json_dumpf(key, f, JSON_ENCODE_ANY);
+			json_decref(key);
+			putc(':', f);
+			dump(f, x);
+			comma = ",";
+		}
+		putc('}', f);
+	} else if (json_is_array(v)) {
+		putc('[', f);
+		json_array_foreach(v, i, x)
+		{
+			fputs(comma, f);
+			dump(f, x);
+			comma = ",";
+		}
+		putc(']', f);
+	} else {
+		json_dumpf(v, f, JSON_ENCODE_ANY);
+	}
+}
+
+void weir_rows_json(FILE *f, const json_t *v)
+{
+	dump(f, v);
+	putc('\n', f);
+}
+
 /* ---- text ---- */
 
 struct column {
@@ -87,20 +134,22 @@ struct table {
 /* Texts as in JSON, without the quotes: nothing in them reaches the terminal as a control. The caller frees it. */
 static char *cell(const json_t *v)
 {
-	char *s;
-	size_t n;
+	char *s = NULL;
+	size_t n = 0;
+	FILE *f;
 
 	if (!v)
 		return strdup("");
 	if (json_is_null(v))
 		return strdup("-");
-	s = json_dumps(v, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(15));
-	if (s && json_is_string(v)) {
-		n = strlen(s);
+	f = open_memstream(&s, &n);
+	dump(f, v);
+	fclose(f);
+	if (json_is_string(v)) {
 		memmove(s, s + 1, n - 2);
 		s[n - 2] = 0;
 	}
-	return s ? s : strdup("?");
+	return s;
 }
 
 /* Letters, not bytes. */
@@ -181,11 +230,5 @@ void weir_rows_title(FILE *f, const json_t *answer)
 		json_string_value(json_object_get(answer, "kind")), n, n == 1 ? "" : "s");
 	if (json_is_number(durable))
 		fprintf(f, ", as of now; epoch %.0f is durable", json_number_value(durable));
-	putc('\n', f);
-}
-
-void weir_rows_json(FILE *f, const json_t *v)
-{
-	json_dumpf(v, f, JSON_COMPACT | JSON_ENCODE_ANY);
 	putc('\n', f);
 }

@@ -21,7 +21,7 @@ steps:
     from: in
     key_by: [room]
     window: {tumbling: 1h}
-    aggregate: {n: count(), best: max(score)}
+    aggregate: {n: count(), best: max(score), huge: max(score * 1e18), odd: "min(0.1 * room)", who: first(who)}
   both:
     from: in
     key_by: [who, room]
@@ -69,6 +69,7 @@ has "get: names" "$dir/out" "room  window_start          window_end            n
 has "get: the row" "$dir/out" "   7  2024-01-01T00:00:00Z  2024-01-01T01:00:00Z  3  807.5"
 has "get: title" "$dir/out" "rooms (aggregate): 1 row"
 ok "get as JSON" state get -o json --pipeline ask rooms 7 399 400
+has "get as JSON: floats as they are, shortest" "$dir/out" '"huge":807500000000000000000,"odd":0.7000000000000001,"who":"bob"'
 is "get: rows by key" "$(json "$dir/out" "[(r['room'], r['n'], r['best']) for r in j['rows']], j['more'], j['next']")" \
 	"[(7, 3, 807.5), (399, 3, 1199.5)] False None"
 ok "get: a key of two fields" state get -o json both 'ann,0' '"c,""d",2'
