@@ -106,6 +106,17 @@ weir_inline bool weir_buggify(const char *name)
 	X(GLOBAL_TOLD_LOST, "which results were given does not come back after a restart")         \
 	X(GLOBAL_VERSION_LOST, "a region numbers from the beginning after a restart")
 
+/* Those in tables: tests/unit/engine/test_table_worlds.c must find each. */
+#define WEIR_TABLE_PLANT_LIST(X)                                                                   \
+	X(TABLE_SKIP_PART, "the vector moves over a part that was not applied")                    \
+	X(TABLE_NO_DIGEST, "sums of other regions are not compared")                               \
+	X(TABLE_XOR_DIGEST, "sums are XORs, and not of what is in a row: pairs cancel")            \
+	X(TABLE_REUSE_WRITER, "a region that lost its state goes on under its old identity")       \
+	X(TABLE_STABLE_EARLY, "what one other region has counts as what all have")                 \
+	X(TABLE_CONFLICT_TWICE, "each region gives a conflict an id of its own")                   \
+	X(TABLE_NO_FORMER, "what a region wrote in an earlier life is not given back to it")       \
+	X(TABLE_VERSION_LOST, "a region numbers its changes from the beginning after a restart")
+
 enum weir_plant {
 #define WEIR_PLANT_X(name, text) WEIR_PLANT_##name,
 	WEIR_PLANT_LIST(WEIR_PLANT_X) WEIR_PLANT_COUNT,
@@ -114,7 +125,9 @@ enum weir_plant {
 	WEIR_PLANT_GATES = WEIR_EDGE_PLANT_END - 1,
 	WEIR_GATE_PLANT_LIST(WEIR_PLANT_X) WEIR_GATE_PLANT_END,
 	WEIR_PLANT_GLOBALS = WEIR_GATE_PLANT_END - 1,
-	WEIR_GLOBAL_PLANT_LIST(WEIR_PLANT_X) WEIR_GLOBAL_PLANT_END
+	WEIR_GLOBAL_PLANT_LIST(WEIR_PLANT_X) WEIR_GLOBAL_PLANT_END,
+	WEIR_PLANT_TABLES = WEIR_GLOBAL_PLANT_END - 1,
+	WEIR_TABLE_PLANT_LIST(WEIR_PLANT_X) WEIR_TABLE_PLANT_END
 #undef WEIR_PLANT_X
 };
 

@@ -3,6 +3,7 @@
 
 #include "base/assert.h"
 #include "engine/core/global.h"
+#include "engine/core/table.h"
 
 #define SCRATCH_BYTES (128u * 1024)
 
@@ -67,6 +68,10 @@ static int init_node(struct build *b, struct weir_node *n, bool hashed)
 		return weir_aggregate_init(n, &env);
 	case WEIR_STEP_TOP:
 		return weir_top_init(n, &env);
+	case WEIR_STEP_TABLE:
+		return weir_rtable_init(n, &env);
+	case WEIR_STEP_TABLE_OPS:
+		return weir_rtable_ops_init(n, &env);
 	case WEIR_STEP_GLOBAL_MARK:
 		return weir_global_mark_init(n, &env);
 	case WEIR_STEP_GLOBAL_MERGE:

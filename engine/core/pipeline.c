@@ -25,6 +25,7 @@ const char *weir_step_kind_name(unsigned kind)
 		[WEIR_STEP_TOP] = "top",	  [WEIR_STEP_OPERATOR] = "operator",
 		[WEIR_STEP_SINK] = "sink",	  [WEIR_STEP_KEYS] = "keys",
 		[WEIR_STEP_GLOBAL_MARK] = "mark", [WEIR_STEP_GLOBAL_MERGE] = "merge",
+		[WEIR_STEP_TABLE] = "table",	  [WEIR_STEP_TABLE_OPS] = "table_ops",
 	};
 
 	return kind < WEIR_STEP_KIND_COUNT && name[kind] ? name[kind] : "unknown";
@@ -213,8 +214,10 @@ static void build(struct weir_build *b, const struct weir_doc *doc)
 	for (uint32_t i = 0; i < n; i++)
 		weir_draft_type(b, &b->draft[order[i]]);
 	weir_graph_readers(b);
-	if (b->diags->count == 0)
+	if (b->diags->count == 0) {
 		weir_graph_reorder(b, order);
+		weir_table_expand(b);
+	}
 	if (b->diags->count == 0)
 		weir_global_rewrite(b);
 }

@@ -12,6 +12,7 @@
  *      pipeline_from.c   inputs as they are written
  *   4. pipeline_type.c   schemas and expressions, in topological order
  *      pipeline_agg.c    aggregate and top
+ *      pipeline_table.c  table
  *      pipeline_global.c global aggregates: what they say, and the steps they become at the end
  *
  * An error in a step marks it broken: steps behind it are then not checked against its schema, so
@@ -261,6 +262,10 @@ bool weir_global_type(struct weir_build *b, struct weir_draft *d, const struct w
 		      struct weir_schema *out);
 /* Puts the three steps of each global aggregate into its place; steps are in order. */
 void weir_global_rewrite(struct weir_build *b);
+
+/* pipeline_table.c; expand: each table gets a step before it, when all is right. */
+bool weir_table_type(struct weir_build *b, struct weir_draft *d, const struct weir_schema *in);
+void weir_table_expand(struct weir_build *b);
 
 struct weir_expr_info {
 	struct weir_typeinfo type;

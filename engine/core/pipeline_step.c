@@ -2,6 +2,7 @@
 /* One step of a pipeline file: its kind, the settings all kinds share, its outputs by name. */
 #include "base/buf.h"
 #include "engine/core/pipeline_int.h"
+#include "engine/core/table.h"
 
 #define KIND(k) (1u << WEIR_STEP_##k)
 #define ANY_KIND (~0u)
@@ -17,12 +18,12 @@ static const struct {
 	{"flat_map", WEIR_STEP_FLAT_MAP}, {"union", WEIR_STEP_UNION},
 	{"split", WEIR_STEP_SPLIT},	  {"aggregate", WEIR_STEP_AGGREGATE},
 	{"top", WEIR_STEP_TOP},		  {"operator", WEIR_STEP_OPERATOR},
-	{"sink", WEIR_STEP_SINK},
+	{"sink", WEIR_STEP_SINK},	  {"table", WEIR_STEP_TABLE},
 };
 
 #define CAN_FAIL                                                                                   \
 	(KIND(SOURCE) | KIND(FILTER) | KIND(MAP) | KIND(FLAT_MAP) | KIND(SPLIT) |                  \
-	 KIND(AGGREGATE) | KIND(TOP) | KIND(OPERATOR))
+	 KIND(AGGREGATE) | KIND(TOP) | KIND(OPERATOR) | KIND(TABLE))
 
 /* The other keys, and the kinds they belong to. */
 static const struct {
@@ -35,8 +36,8 @@ static const struct {
 	{"parallelism", ANY_KIND, ""},
 	{"fuse", ANY_KIND, ""},
 	{"on_error", CAN_FAIL, "records cannot fail there"},
-	{"key_by", KIND(KEY_BY) | KIND(AGGREGATE) | KIND(TOP) | KIND(OPERATOR),
-	 "it goes with aggregate, top, operator, or alone"},
+	{"key_by", KIND(KEY_BY) | KIND(AGGREGATE) | KIND(TOP) | KIND(OPERATOR) | KIND(TABLE),
+	 "it goes with aggregate, top, operator, table, or alone"},
 	{"window", KIND(AGGREGATE) | KIND(TOP), "it goes with aggregate or top"},
 	{"scope", KIND(AGGREGATE), "it goes with aggregate"},
 	{"provisional", KIND(AGGREGATE), "it goes with an aggregate that says `scope: global`"},
@@ -127,11 +128,12 @@ static bool read_kind(struct weir_build *b, struct weir_draft *d)
 	}
 	/* A misspelt kind was reported as an unknown key. */
 	if (!d->kind_key && !unknown)
-		weir_diag(b->diags, d->step->pos,
-			  "step `%s` does nothing; it needs one of source, filter, map, select, "
-			  "drop, "
-			  "set, flat_map, union, split, key_by, aggregate, top, operator, sink",
-			  d->step->name);
+		weir_diag(
+			b->diags, d->step->pos,
+			"step `%s` does nothing; it needs one of source, filter, map, select, "
+			"drop, "
+			"set, flat_map, union, split, key_by, aggregate, top, operator, table, sink",
+			d->step->name);
 	d->broken = unknown;
 	return d->kind_key != NULL;
 }
@@ -239,6 +241,11 @@ void weir_draft_ports(struct weir_build *b, struct weir_draft *d, const char *co
 	if (weir_step_has_late(s->kind)) {
 		s->late_port = (int32_t)n;
 		weir_name_copy(s->port[n++].name, WEIR_STR("late"));
+	}
+	if (s->kind == WEIR_STEP_TABLE) {
+		weir_name_copy(s->port[n].name, WEIR_STR("conflicts"));
+		s->port[n++].schema =
+			(struct weir_schema *)(uintptr_t)weir_rtable_conflict_schema();
 	}
 	if (s->on_error == WEIR_ON_ERROR_ROUTE && weir_step_has_rejects(s->kind)) {
 		s->rejects_port = (int32_t)n;

@@ -89,6 +89,9 @@ static const char *untimed_reason(struct weir_build *b, const struct weir_input 
 
 		if (in->port == s->rejects_port)
 			return weir_region_printf(b->region, "`%s.rejects` has none", s->name);
+		if (s->kind == WEIR_STEP_TABLE)
+			return weir_region_printf(b->region, "the rows of table `%s` have none",
+						  s->name);
 		if (s->kind == WEIR_STEP_SOURCE)
 			return weir_region_printf(
 				b->region, "add `event_time: FIELD` to source `%s`", s->name);
@@ -459,6 +462,8 @@ static bool type_own(struct weir_build *b, struct weir_draft *d, struct weir_sch
 		return weir_top_type(b, d, in);
 	case WEIR_STEP_OPERATOR:
 		return type_operator(b, d, in);
+	case WEIR_STEP_TABLE:
+		return weir_table_type(b, d, in);
 	case WEIR_STEP_SINK:
 		return s->sink.connector == WEIR_CONN_BLACKHOLE ||
 		       s->sink.format != WEIR_FORMAT_CSV || weir_csv_fits(b, in, d->value->pos);

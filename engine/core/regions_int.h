@@ -6,6 +6,7 @@
  *   regions_check.c  who runs where and reads from where, and what is wrong about it: the same for all regions
  *   regions_steps.c  the steps of one region
  *   regions_text.c   what their paths and addresses say of it
+ *   regions_table.c  what regions tell each other about a table
  *   regions_global.c whose records are in a global aggregate
  *
  * Sets of regions are words: bit i is region i of the cluster. Memory: the caller's region.
@@ -62,6 +63,18 @@ void weir__regions_texts(struct weir__regions *x, struct weir_step *s);
 
 /* regions_global.c: members of a mark or merge step, as the step of the file's pipeline with this index. */
 void weir__regions_global(struct weir__regions *x, uint32_t step, struct weir_step *s);
+
+/* regions_table.c: ports, sources and sinks of a table for the regions that have it too. s: not among the steps yet. */
+struct weir__steps;
+void weir__regions_table(struct weir__regions *x, struct weir__steps *t, uint32_t step,
+			 struct weir_step *s);
+void weir__regions_table_sinks(struct weir__regions *x, struct weir__steps *t,
+			       const struct weir_step *s, uint16_t at);
+/* regions_steps.c: a new end of an edge; one more input. */
+struct weir_step *weir__steps_end(struct weir__steps *t, const char *name, enum weir_step_kind kind,
+				  struct weir_doc_pos pos, uint16_t *ret_at);
+void weir__steps_input(struct weir__steps *t, struct weir_step *s, uint16_t step, uint16_t port,
+		       struct weir_doc_pos pos);
 
 /* regions_steps.c: the steps of env->here, or false with what is wrong in diags. */
 bool weir__regions_steps(struct weir__regions *x, struct weir_step **ret_step, uint32_t *ret_count);

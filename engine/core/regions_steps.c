@@ -23,7 +23,7 @@ struct made {
 	uint16_t at;
 };
 
-struct steps {
+struct weir__steps {
 	struct weir__regions *x;
 	uint32_t count;
 	struct weir_step *step[WEIR_STEPS_MAX];
@@ -56,7 +56,7 @@ static uint32_t part_index(uint32_t set, uint32_t region)
 /* ---- new steps ---- */
 
 /* Too many: reported, and a step that nobody will see. */
-static struct weir_step *add(struct steps *t, struct weir_doc_pos pos, uint16_t *ret_at)
+static struct weir_step *add(struct weir__steps *t, struct weir_doc_pos pos, uint16_t *ret_at)
 {
 	struct weir__regions *x = t->x;
 	struct weir_step *s = weir_region_new(x->region, struct weir_step);
@@ -75,8 +75,8 @@ static struct weir_step *add(struct steps *t, struct weir_doc_pos pos, uint16_t 
 	return s;
 }
 
-static struct weir_step *add_end(struct steps *t, const char *name, enum weir_step_kind kind,
-				 struct weir_doc_pos pos, uint16_t *ret_at)
+struct weir_step *weir__steps_end(struct weir__steps *t, const char *name, enum weir_step_kind kind,
+				  struct weir_doc_pos pos, uint16_t *ret_at)
 {
 	struct weir_step *s = add(t, pos, ret_at);
 	size_t n = strlen(name);
@@ -98,12 +98,12 @@ static struct weir_step *add_end(struct steps *t, const char *name, enum weir_st
 	return s;
 }
 
-static const struct weir_port_def *port_of(const struct steps *t, uint16_t step, uint16_t port)
+static const struct weir_port_def *port_of(const struct weir__steps *t, uint16_t step, uint16_t port)
 {
 	return &t->x->p->step[step].port[port];
 }
 
-static bool timed(const struct steps *t, uint16_t step, uint16_t port)
+static bool timed(const struct weir__steps *t, uint16_t step, uint16_t port)
 {
 	const struct weir_step *s = &t->x->p->step[step];
 
@@ -111,7 +111,7 @@ static bool timed(const struct steps *t, uint16_t step, uint16_t port)
 }
 
 /* "X.late", and what stands behind it. */
-static void end_name(const struct steps *t, uint16_t step, uint16_t port, const char *tail,
+static void end_name(const struct weir__steps *t, uint16_t step, uint16_t port, const char *tail,
 		     char ret[static NAME_CAP])
 {
 	const char *p = port_of(t, step, port)->name;
@@ -129,7 +129,7 @@ static void number_text(const struct weir__keying *k, char ret[static 16])
 /* ---- edges ---- */
 
 /* What both ends have to say about the spread of a keyed edge, so that another key or other owners are another edge. */
-static const char *spread_text(const struct steps *t, const struct weir__keying *k,
+static const char *spread_text(const struct weir__steps *t, const struct weir__keying *k,
 			       const struct weir_edge_end *e)
 {
 	char text[WEIR_KEYS_MAX * (WEIR_NAME_MAX + 1) + 32];
@@ -148,7 +148,7 @@ static const char *spread_text(const struct steps *t, const struct weir__keying 
 	return weir_region_strdup(t->x->region, (struct weir_str){text, out.len});
 }
 
-static struct weir_edge_end edge_end(const struct steps *t, uint16_t step, uint16_t port,
+static struct weir_edge_end edge_end(const struct weir__steps *t, uint16_t step, uint16_t port,
 				     const struct weir__keying *k, uint32_t from, uint32_t to)
 {
 	const struct weir_regions_env *env = t->x->env;
@@ -168,7 +168,7 @@ static struct weir_edge_end edge_end(const struct steps *t, uint16_t step, uint1
 	return e;
 }
 
-static const struct made *find_made(const struct steps *t, const struct weir_input *in,
+static const struct made *find_made(const struct weir__steps *t, const struct weir_input *in,
 				    const struct weir__keying *k, bool source, uint32_t region)
 {
 	for (uint32_t i = 0; i < t->made_count; i++) {
@@ -181,14 +181,14 @@ static const struct made *find_made(const struct steps *t, const struct weir_inp
 	return NULL;
 }
 
-static void keep_made(struct steps *t, struct made m)
+static void keep_made(struct weir__steps *t, struct made m)
 {
 	if (t->made_count < WEIR_COUNT_OF(t->made))
 		t->made[t->made_count++] = m;
 }
 
 /* "X@eu": records of a step of another region. */
-static uint16_t source_for(struct steps *t, const struct weir_input *in,
+static uint16_t source_for(struct weir__steps *t, const struct weir_input *in,
 			   const struct weir__keying *k, uint32_t from)
 {
 	const struct made *m = find_made(t, in, k, true, from);
@@ -204,7 +204,7 @@ static uint16_t source_for(struct steps *t, const struct weir_input *in,
 		snprintf(tail, sizeof(tail), "@%s#keys%s", t->x->env->region[from], number);
 	}
 	end_name(t, in->step, in->port, tail, name);
-	s = add_end(t, name, WEIR_STEP_SOURCE, in->pos, &at);
+	s = weir__steps_end(t, name, WEIR_STEP_SOURCE, in->pos, &at);
 	s->timed = timed(t, in->step, in->port);
 	s->port_count = 1;
 	s->port = weir_region_new(t->x->region, struct weir_port_def);
@@ -224,7 +224,7 @@ static uint16_t source_for(struct steps *t, const struct weir_input *in,
 }
 
 /* "X>us": for the readers of another region. Reads output `port` of `from`. */
-static void add_sink(struct steps *t, uint16_t step, uint16_t port, const struct weir__keying *k,
+static void add_sink(struct weir__steps *t, uint16_t step, uint16_t port, const struct weir__keying *k,
 		     uint32_t to, uint16_t from, uint16_t from_port)
 {
 	char name[NAME_CAP], tail[64], number[16];
@@ -238,7 +238,7 @@ static void add_sink(struct steps *t, uint16_t step, uint16_t port, const struct
 		snprintf(tail, sizeof(tail), ">%s#keys%s", t->x->env->region[to], number);
 	}
 	end_name(t, step, port, tail, name);
-	s = add_end(t, name, WEIR_STEP_SINK, pos, &at);
+	s = weir__steps_end(t, name, WEIR_STEP_SINK, pos, &at);
 	s->timed = timed(t, step, port);
 	s->input_count = 1;
 	s->input[0] = (struct weir_input){.step = from, .port = from_port, .pos = pos};
@@ -248,7 +248,7 @@ static void add_sink(struct steps *t, uint16_t step, uint16_t port, const struct
 }
 
 /* "X=keys": one output for each region that owns key groups. */
-static uint16_t add_keys(struct steps *t, const struct weir__keying *k)
+static uint16_t add_keys(struct weir__steps *t, const struct weir__keying *k)
 {
 	const struct weir_schema *in = port_of(t, k->step, k->port)->schema;
 	const struct weir_regions_env *env = t->x->env;
@@ -259,7 +259,7 @@ static uint16_t add_keys(struct steps *t, const struct weir__keying *k)
 	number_text(k, number);
 	snprintf(tail, sizeof(tail), "=keys%s", number);
 	end_name(t, k->step, k->port, tail, name);
-	s = add_end(t, name, WEIR_STEP_KEYS, t->x->p->step[k->step].pos, &at);
+	s = weir__steps_end(t, name, WEIR_STEP_KEYS, t->x->p->step[k->step].pos, &at);
 	s->parallelism = 0; /* as its input: fused with it */
 	s->timed = timed(t, k->step, k->port);
 	s->input_count = 1;
@@ -284,7 +284,7 @@ static uint16_t add_keys(struct steps *t, const struct weir__keying *k)
 /* ---- steps of the file ---- */
 
 /* Does anybody in region `to` take this output of ours? */
-static bool wanted(const struct steps *t, uint16_t step, uint32_t port,
+static bool wanted(const struct weir__steps *t, uint16_t step, uint32_t port,
 		   const struct weir__keying *k, uint32_t to)
 {
 	const struct weir__regions *x = t->x;
@@ -303,7 +303,7 @@ static bool wanted(const struct steps *t, uint16_t step, uint32_t port,
 	return false;
 }
 
-static void send_keys(struct steps *t, const struct weir__keying *k)
+static void send_keys(struct weir__steps *t, const struct weir__keying *k)
 {
 	const struct weir_regions_env *env = t->x->env;
 	uint32_t want = 0;
@@ -322,7 +322,7 @@ static void send_keys(struct steps *t, const struct weir__keying *k)
 }
 
 /* What other regions take of this step. */
-static void add_outputs(struct steps *t, uint16_t step)
+static void add_outputs(struct weir__steps *t, uint16_t step)
 {
 	const struct weir__regions *x = t->x;
 
@@ -336,8 +336,8 @@ static void add_outputs(struct steps *t, uint16_t step)
 	}
 }
 
-static void add_input(struct steps *t, struct weir_step *s, uint16_t step, uint16_t port,
-		      struct weir_doc_pos pos)
+void weir__steps_input(struct weir__steps *t, struct weir_step *s, uint16_t step, uint16_t port,
+		       struct weir_doc_pos pos)
 {
 	if (s->input_count == WEIR_INPUTS_MAX) {
 		if (!t->bad)
@@ -352,7 +352,7 @@ static void add_input(struct steps *t, struct weir_step *s, uint16_t step, uint1
 }
 
 /* One input of the file is one from here and one from each of the other regions. */
-static void add_inputs(struct steps *t, uint32_t step, uint32_t i, struct weir_step *s)
+static void add_inputs(struct weir__steps *t, uint32_t step, uint32_t i, struct weir_step *s)
 {
 	const struct weir__regions *x = t->x;
 	const struct weir_input *in = &x->p->step[step].input[i];
@@ -365,18 +365,18 @@ static void add_inputs(struct steps *t, uint32_t step, uint32_t i, struct weir_s
 		if (!(from & weir__region_bit(r)))
 			continue;
 		if (r != x->env->here) {
-			add_input(t, s, source_for(t, in, k, r), 0, in->pos);
+			weir__steps_input(t, s, source_for(t, in, k, r), 0, in->pos);
 		} else if (k) {
 			m = find_made(t, in, k, false, 0);
-			add_input(t, s, m ? m->at : 0, (uint16_t)part_index(k->regions, r),
+			weir__steps_input(t, s, m ? m->at : 0, (uint16_t)part_index(k->regions, r),
 				  in->pos);
 		} else {
-			add_input(t, s, t->place[in->step], in->port, in->pos);
+			weir__steps_input(t, s, t->place[in->step], in->port, in->pos);
 		}
 	}
 }
 
-static void add_step(struct steps *t, uint32_t step)
+static void add_step(struct weir__steps *t, uint32_t step)
 {
 	struct weir__regions *x = t->x;
 	const struct weir_step *g = &x->p->step[step];
@@ -395,14 +395,18 @@ static void add_step(struct steps *t, uint32_t step)
 		s->port[i] = g->port[i];
 		s->port[i].uses = 0;
 	}
+	if (s->kind == WEIR_STEP_TABLE)
+		weir__regions_table(x, t, step, s);
 	to = add(t, g->pos, &t->place[step]);
 	*to = *s;
+	if (s->kind == WEIR_STEP_TABLE)
+		weir__regions_table_sinks(x, t, s, t->place[step]);
 	add_outputs(t, (uint16_t)step);
 }
 
 bool weir__regions_steps(struct weir__regions *x, struct weir_step **ret_step, uint32_t *ret_count)
 {
-	struct steps *t = weir_region_new(x->region, struct steps);
+	struct weir__steps *t = weir_region_new(x->region, struct weir__steps);
 	struct weir_step *step;
 
 	t->x = x;

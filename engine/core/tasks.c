@@ -59,6 +59,7 @@ static uint32_t step_weight(const struct weir_step *s)
 	case WEIR_STEP_AGGREGATE:
 	case WEIR_STEP_TOP:
 	case WEIR_STEP_OPERATOR:
+	case WEIR_STEP_TABLE:
 		return 6;
 	case WEIR_STEP_SINK:
 		return s->sink.connector == WEIR_CONN_BLACKHOLE ? 1 : 4;

@@ -215,7 +215,7 @@ static void test_pipeline_errors_durations(void **state)
 static const struct error_case steps_cases[] = {
 	{"does nothing", SOURCE "  x: {from: s, parallelism: 2}\n" OUT,
 	 "4:3: step `x` does nothing; it needs one of source, filter, map, select, drop, set, "
-	 "flat_map, union, split, key_by, aggregate, top, operator, sink\n"},
+	 "flat_map, union, split, key_by, aggregate, top, operator, table, sink\n"},
 	{"two kinds", SOURCE "  x: {from: s, filter: v > 1, map: {a: v}}\n" OUT,
 	 "4:31: step `x` has `filter` already; a step does one thing, so `map` must be a step of "
 	 "its own\n"},
@@ -223,7 +223,7 @@ static const struct error_case steps_cases[] = {
 	 "4:16: unknown key `filtre` in step `x`; did you mean `filter`?\n"},
 	{"unknown key", SOURCE "  x: {from: s, filter: v > 1, zebra: 1}\n" OUT,
 	 "4:31: unknown key `zebra` in step `x`; known are source, filter, map, select, drop, set, "
-	 "flat_map, union, split, aggregate, top, operator, sink, from, regions, parallelism, fuse, "
+	 "flat_map, union, split, aggregate, top, operator, sink, table, from, regions, parallelism, fuse, "
 	 "on_error, key_by, window, scope, provisional, schema, schemas, type_field, event_time, rate\n"},
 	{"window in a filter", SOURCE "  x: {from: s, filter: v > 1, window: {tumbling: 1s}}\n" OUT,
 	 "4:31: `window` does not belong to a filter step; it goes with aggregate or top\n"},
