@@ -306,11 +306,12 @@ sim-regions: $(SIM_BIN)
 	@$(SIM_BIN) --regions $(REGIONS) $(if $(SEED),--seed $(SEED),--seeds $(SEEDS)) --list-probes
 sim-plants:
 	@$(MAKE) --no-print-directory VARIANT=planted build/planted/bin/weir-sim build/planted/tests/unit/engine/test_edge_pair \
-		build/planted/tests/unit/engine/test_global_worlds
+		build/planted/tests/unit/engine/test_global_worlds build/planted/tests/unit/engine/test_table_worlds
 	@build/planted/bin/weir-sim --plants
 	@build/planted/bin/weir-sim --plants --regions 3
 	@WEIR_TEST='*planted*' build/planted/tests/unit/engine/test_edge_pair
 	@WEIR_TEST='*planted*' build/planted/tests/unit/engine/test_global_worlds
+	@WEIR_TEST='*planted*' build/planted/tests/unit/engine/test_table_worlds
 check-sim: $(SIM_BIN)
 	@tests/lib/run.sh $(B) sim tests/sim/test_sim.sh
 .PHONY: sim sim-regions sim-plants check-sim

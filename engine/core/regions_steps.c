@@ -98,7 +98,8 @@ struct weir_step *weir__steps_end(struct weir__steps *t, const char *name, enum 
 	return s;
 }
 
-static const struct weir_port_def *port_of(const struct weir__steps *t, uint16_t step, uint16_t port)
+static const struct weir_port_def *port_of(const struct weir__steps *t, uint16_t step,
+					   uint16_t port)
 {
 	return &t->x->p->step[step].port[port];
 }
@@ -224,8 +225,8 @@ static uint16_t source_for(struct weir__steps *t, const struct weir_input *in,
 }
 
 /* "X>us": for the readers of another region. Reads output `port` of `from`. */
-static void add_sink(struct weir__steps *t, uint16_t step, uint16_t port, const struct weir__keying *k,
-		     uint32_t to, uint16_t from, uint16_t from_port)
+static void add_sink(struct weir__steps *t, uint16_t step, uint16_t port,
+		     const struct weir__keying *k, uint32_t to, uint16_t from, uint16_t from_port)
 {
 	char name[NAME_CAP], tail[64], number[16];
 	struct weir_doc_pos pos = t->x->p->step[step].pos;
@@ -369,7 +370,7 @@ static void add_inputs(struct weir__steps *t, uint32_t step, uint32_t i, struct 
 		} else if (k) {
 			m = find_made(t, in, k, false, 0);
 			weir__steps_input(t, s, m ? m->at : 0, (uint16_t)part_index(k->regions, r),
-				  in->pos);
+					  in->pos);
 		} else {
 			weir__steps_input(t, s, t->place[in->step], in->port, in->pos);
 		}
