@@ -229,7 +229,7 @@ static const struct error_case steps_cases[] = {
 	 "4:31: `window` does not belong to a filter step; it goes with aggregate or top\n"},
 	{"key_by in a filter", SOURCE "  x: {from: s, filter: v > 1, key_by: [k]}\n" OUT,
 	 "4:31: `key_by` does not belong to a filter step; it goes with aggregate, top, operator, "
-	 "or alone\n"},
+	 "table, or alone\n"},
 	{"schema in a filter", SOURCE "  x: {from: s, filter: v > 1, schema: {a: int64}}\n" OUT,
 	 "4:31: `schema` does not belong to a filter step; it goes with source\n"},
 	{"on_error in a sink", SOURCE "  o: {from: s, sink: stdout, on_error: skip}\n",
