@@ -54,4 +54,124 @@ sed 's/type: lww/type: lwx/' "$dir/stock.yaml" >"$dir/bad.yaml"
 refused "no such type" 3 'there is no type `lwx`; did you mean `lww`?' check "$dir/bad.yaml"
 sed '/key_by/d' "$dir/stock.yaml" >"$dir/bad.yaml"
 refused "no key" 3 'step `stock` needs `key_by`' check "$dir/bad.yaml"
+
+# ---- three regions: one is cut off, one is killed ----
+regions="ie us jp"
+if [ ! -x "$build/bin/weir-gateway" ]; then
+	skip "three regions: no weir-gateway in $build"
+	finish
+fi
+{
+	printf 'cluster: three\ncerts: certs\nregions:\n'
+	for r in $regions; do
+		printf '  %s: {gateways: [{listen: "127.0.0.1:%s"}]}\n' "$r" "$(free_port)"
+	done
+	printf 'links: {heartbeat: 100ms, suspect: 400ms, dead: 1s}\n'
+} >"$dir/three.yaml"
+pipe bids <<'X'
+pipeline: bids
+metrics: off
+workers: 1
+state: {epoch: 100ms}
+steps:
+  bids:
+    source: {file: {path: "in-{region}.csv"}}
+    schema: {auction: int64, price: int64, channel: string}
+    rate: 4000
+  auctions:
+    from: bids
+    key_by: [auction]
+    table:
+      digest: 500ms
+      fields:
+        n: {type: pcount, add: price / price}
+        total: {type: pcount, add: price}
+        last: {type: lww, set: price}
+        highest: {type: max, set: price}
+        channels: {type: orset, add: "price % 3 > 0 ? channel : null", remove: "price % 3 == 0 ? channel : null"}
+  rows: {from: auctions, sink: {file: {path: "rows-{region}"}}}
+  lost: {from: auctions.conflicts, sink: {file: {path: "lost-{region}"}}}
+X
+seed=0
+for r in $regions; do
+	seed=$((seed + 1))
+	"$weir" generate nexmark --events 24000 --seed $seed --only bid --format csv --out "$dir/in-$r.csv" >/dev/null 2>&1
+done
+# What sqlite makes of all input together: auction,n,total,highest.
+cat >"$dir/want.py" <<'PYTHON'
+import csv, sqlite3, sys
+
+db = sqlite3.connect(":memory:")
+db.execute("create table bid (auction int, price int)")
+for name in sys.argv[1:]:
+    with open(name, encoding="utf-8") as f:
+        db.executemany("insert into bid values (?, ?)", ((int(r["auction"]), int(r["price"])) for r in csv.DictReader(f)))
+for row in db.execute("select auction, count(*), sum(price), max(price) from bid group by auction order by auction"):
+    print(*row, sep=",")
+PYTHON
+# rows.py DIR: the newest row of each key in WHOLE, its sums on standard output.
+cat >"$dir/rows.py" <<'PYTHON'
+import glob, json, sys
+
+last = {}
+for name in sorted(glob.glob(sys.argv[1] + "/part-*")):
+    with open(name, encoding="utf-8") as f:
+        for line in f:
+            row = json.loads(line)
+            last[row["auction"]] = row
+with open(sys.argv[2], "w", encoding="utf-8") as whole:
+    for key in sorted(last):
+        r = last[key]
+        r["channels"].sort()
+        print(json.dumps(r, sort_keys=True), file=whole)
+        print(r["auction"], r["n"], r["total"], r["highest"], sep=",")
+PYTHON
+# agree: every region has what sqlite has, and the same rows.
+agree() {
+	for r in $regions; do
+		"$python" "$dir/rows.py" "$dir/rows-$r" "$dir/$r.rows" >"$dir/$r.sums" && cmp -s "$dir/$r.sums" "$dir/want" || return 1
+		cmp -s "$dir/$r.rows" "$dir/ie.rows" || return 1
+	done
+}
+# engine REGION: in the background
+engine() {
+	start "$1" --cluster "$dir/three.yaml" --region "$1" "$dir/bids.yaml"
+	eval "engine_$1=$pid"
+}
+"$python" "$dir/want.py" "$dir"/in-*.csv >"$dir/want"
+ok "certificates" certs init "$dir/three.yaml"
+for r in $regions; do
+	engine "$r"
+	"$weir" gateway --cluster "$dir/three.yaml" --region "$r" bids >"$dir/$r.gateway.out" 2>"$dir/$r.gateway" </dev/null &
+	pids="$pids $!"
+	eval "gateway_$r=$!"
+done
+sleep 1.5
+# shellcheck disable=SC2154 # set by eval
+kill -STOP "$gateway_jp"
+sleep 1.5
+# shellcheck disable=SC2154
+kill -KILL "$engine_us"
+wait "$engine_us" 2>/dev/null
+cp "$dir/us.err" "$dir/us-killed.err"
+engine us
+sleep 2.5
+kill -CONT "$gateway_jp"
+comes "rows of three regions agree, and are what sqlite counts" agree
+check "many rows" sh -c "[ \$(wc -l <'$dir/want') -gt 500 ]"
+for r in $regions; do
+	same "$r: sums" "$dir/$r.sums" "$dir/want"
+	same "$r: rows" "$dir/$r.rows" "$dir/ie.rows"
+done
+
+# ---- stop: only when told ----
+for r in $regions; do
+	eval "stop=\$engine_$r"
+	check "$r: still runs" kill -0 "$stop"
+	kill -TERM "$stop"
+done
+for r in $regions; do
+	eval "stop=\$engine_$r"
+	ends "$r" "$stop" 0
+done
 finish
