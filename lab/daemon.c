@@ -294,6 +294,7 @@ static int build(struct lab *l, const struct weir_lab_start *s, struct weir_err 
 
 static void end(struct lab *l)
 {
+	weir_lab_space_clear(l->region, l->cluster->region_count);
 	if (l->wire)
 		weir_lab_wire_close(l->wire);
 	for (uint32_t i = 0; i < l->cluster->region_count; i++)

@@ -2,6 +2,7 @@
 #include "lab/space.h"
 
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/ethtool.h>
@@ -11,6 +12,7 @@
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -263,6 +265,62 @@ int weir_lab_space_region(const struct weir_cluster *c, uint32_t region,
 	if (r == 0)
 		r = addresses(c, region, pid, err);
 	return r;
+}
+
+static bool space_of(pid_t pid, struct stat *ret)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/ns/net", (int)pid);
+	return stat(path, ret) == 0;
+}
+
+/* The region that a process is in besides its holder, or count. */
+static uint32_t region_of(const struct stat *at, const struct weir_lab_region *r, uint32_t count,
+			  pid_t pid)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		struct stat own;
+
+		if (r[i].pid > 0 && r[i].pid != pid && space_of(r[i].pid, &own) &&
+		    own.st_ino == at->st_ino && own.st_dev == at->st_dev)
+			return i;
+	}
+	return count;
+}
+
+/* Signals all programs in the regions; how many there are. */
+static uint32_t signal_all(const struct weir_lab_region *r, uint32_t count, int number)
+{
+	DIR *d = opendir("/proc");
+	struct dirent *e;
+	uint32_t n = 0;
+
+	while (d && (e = readdir(d)) != NULL) {
+		pid_t pid = (pid_t)atoi(e->d_name);
+		struct stat at;
+
+		if (pid <= 0 || pid == getpid() || !space_of(pid, &at) ||
+		    region_of(&at, r, count, pid) == count)
+			continue;
+		n++;
+		kill(pid, number);
+	}
+	if (d)
+		closedir(d);
+	return n;
+}
+
+void weir_lab_space_clear(const struct weir_lab_region *r, uint32_t count)
+{
+	if (signal_all(r, count, SIGTERM) == 0)
+		return;
+	for (int i = 0; i < 20; i++) {
+		usleep(100000);
+		if (signal_all(r, count, 0) == 0)
+			return;
+	}
+	signal_all(r, count, SIGKILL);
 }
 
 void weir_lab_space_end(struct weir_lab_region *r)

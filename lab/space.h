@@ -25,6 +25,8 @@ struct weir_lab_region {
 int weir_lab_space_hub(struct weir_err *err);
 int weir_lab_space_region(const struct weir_cluster *c, uint32_t region,
 			  struct weir_lab_region *ret, struct weir_err *err);
+/* Programs in the regions: SIGTERM, and SIGKILL to those that are there two seconds later. */
+void weir_lab_space_clear(const struct weir_lab_region *r, uint32_t count);
 void weir_lab_space_end(struct weir_lab_region *r);
 /* The calling process goes into the region held by pid. */
 int weir_lab_space_enter(pid_t pid, struct weir_err *err);

@@ -187,8 +187,7 @@ static bool check_inputs(struct weir__regions *x)
 
 		x->from[s] = weir_region_array(x->region, uint32_t, step->input_count);
 		/* Regions tell each other about a table. That is a cycle, and no deadlock: a table waits for nobody. */
-		if (step->kind == WEIR_STEP_TABLE && !crossing &&
-		    (x->runs[s] & (x->runs[s] - 1))) {
+		if (step->kind == WEIR_STEP_TABLE && !crossing && (x->runs[s] & (x->runs[s] - 1))) {
 			crossing = true;
 			ok = check_crossing(x, &step->input[0]) && ok;
 		}

@@ -79,7 +79,14 @@ regions() {
 	pgrep -c -f "lab up $dir/three.yaml"
 }
 check "the lab's processes" [ "$(regions)" -ge 4 ]
+"$weir" lab exec three eu -- sleep 97531 >"$dir/sleep1" 2>&1 &
+"$weir" lab exec three us -- sh -c 'trap "" TERM; sleep 97532; sleep 97531' >"$dir/sleep2" 2>&1 &
+inside() {
+	pgrep -f "^sleep 9753[12]" >"$dir/inside"
+}
+check "programs run in it" until_ok 5 inside
 ok "down" lab down three
+check "its programs are ended" until_ok 1 sh -c '! pgrep -f "^sleep 9753[12]"'
 gone_all() {
 	[ "$(regions)" = 0 ]
 }

@@ -21,7 +21,7 @@ static void mem_free(void *ctx, void *p, size_t size)
 	weir_test_mem.free(NULL, p, size);
 }
 
-static const struct weir_mem mem = {mem_alloc, mem_free, NULL};
+static const struct weir_mem mem = {.alloc = mem_alloc, .free = mem_free};
 
 /* The bytes in a block of their own size. */
 static uint8_t *flat(const struct weir_out *o)

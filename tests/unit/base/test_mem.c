@@ -30,7 +30,7 @@ static void count_free(void *ctx, void *p, size_t size)
 static void test_region_gives_zeroed_aligned_memory(void **state)
 {
 	struct counter c = {0};
-	const struct weir_mem mem = {count_alloc, count_free, &c};
+	const struct weir_mem mem = {.alloc = count_alloc, .free = count_free, .ctx = &c};
 	struct weir_region r;
 	uint8_t *before = NULL;
 

@@ -48,7 +48,7 @@ static void test_slab_size_rounds_up_by_class(void **state)
 static void test_slab_pieces_do_not_overlap_and_are_reused(void **state)
 {
 	struct counted c = {0};
-	struct weir_mem mem = {counted_alloc, counted_free, &c};
+	struct weir_mem mem = {.alloc = counted_alloc, .free = counted_free, .ctx = &c};
 	struct weir_slab s;
 	uint8_t *piece[500];
 	size_t size[500];
@@ -97,7 +97,7 @@ static void fill(struct weir_slab *s)
 static void test_slab_reset_keeps_chunks_for_the_next_round(void **state)
 {
 	struct counted c = {0};
-	struct weir_mem mem = {counted_alloc, counted_free, &c};
+	struct weir_mem mem = {.alloc = counted_alloc, .free = counted_free, .ctx = &c};
 	struct weir_slab s;
 	size_t allocs, bytes;
 
@@ -127,7 +127,7 @@ static void test_slab_reset_keeps_chunks_for_the_next_round(void **state)
 static void test_slab_gives_large_pieces_back(void **state)
 {
 	struct counted c = {0};
-	struct weir_mem mem = {counted_alloc, counted_free, &c};
+	struct weir_mem mem = {.alloc = counted_alloc, .free = counted_free, .ctx = &c};
 	struct weir_slab s;
 	void *p;
 
