@@ -15,6 +15,7 @@ weir $1 (variant $2, compiler $3)
   make fuzz TARGET=csv TIME=60   libFuzzer on one target (default: each for TIME seconds)
   make crash RUNS=500   kills of real engines; make damage, make faults (docs/TESTING.md)
   make campaign RUNS=3  engines, gateways and links of 5 regions under fire (SEED, REGIONS, SECONDS, BACKEND)
+  make laws RUNS=1000000   what CRDTs promise, at length (SEED, TYPE=orset)
   make bench          the benchmarks in perf/ (BENCH=ring|hop|count|nexmark|latency|json|journal for one)
   make lint format    checks of the tree; clang-format
   make deps deps-test deps-bench   only the packages
