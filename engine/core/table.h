@@ -13,6 +13,7 @@
  * Files:  table_store.c    entries, changes, joining parts         table_digest.c  sums by bucket
  *         table_conflict.c the log of conflicts                    table_peer*.c   what to say to a region, what to do with a record
  *         table_row.c      rows downstream                         table_node.c, table_state.c   ports, barriers; bundles
+ *         table_query.c    questions
  *         table_ops.c      the node before it                      pipeline_table.c, regions_table.c   the file, the plan
  * Pure. Thread: the node's.
  */

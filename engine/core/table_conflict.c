@@ -175,6 +175,58 @@ static bool older(const struct weir_rtable_store *s, const struct weir_rtable_ol
 	return a->hlc != b->hlc ? a->hlc < b->hlc : memcmp(x.p, y.p, 17) < 0;
 }
 
+/* ---- the order in which they came ---- */
+
+uint32_t weir_rtable_arrival_after(const struct weir_rtable_store *s, uint64_t serial)
+{
+	uint32_t low = 0, high = s->arrival_count;
+
+	while (low < high) {
+		uint32_t mid = low + (high - low) / 2;
+
+		if (s->arrival[mid].serial <= serial)
+			low = mid + 1;
+		else
+			high = mid;
+	}
+	return low;
+}
+
+static uint64_t arrive(struct weir_rtable_store *s, uint32_t number, uint64_t hlc)
+{
+	uint32_t n = s->arrival_count, cap = s->arrival_cap;
+	uint64_t serial = WEIR_MAX(hlc, n ? s->arrival[n - 1].serial + 1 : 1);
+	struct weir_rtable_arrival *a = s->arrival;
+
+	if (n == cap) {
+		s->arrival_cap = cap ? 2 * cap : 64;
+		a = s->mem->alloc(s->mem->ctx, s->arrival_cap * sizeof(*a), 16);
+		if (cap) {
+			memcpy(a, s->arrival, cap * sizeof(*a));
+			s->mem->free(s->mem->ctx, s->arrival, cap * sizeof(*a));
+		}
+		s->arrival = a;
+	}
+	a[s->arrival_count++] = (struct weir_rtable_arrival){serial, number};
+	return serial;
+}
+
+/* The newest serial stays, so that none comes twice. */
+static void depart(struct weir_rtable_store *s, uint64_t serial)
+{
+	struct weir_rtable_arrival *a = s->arrival;
+	uint32_t n = 0;
+
+	a[weir_rtable_arrival_after(s, serial - 1)].number = WEIR_TABLE_NONE;
+	if (++s->arrival_gone <= s->arrival_count / 2)
+		return;
+	for (uint32_t i = 0; i < s->arrival_count; i++)
+		if (a[i].number != WEIR_TABLE_NONE || i + 1 == s->arrival_count)
+			a[n++] = a[i];
+	s->arrival_count = n;
+	s->arrival_gone = a[n - 1].number == WEIR_TABLE_NONE;
+}
+
 void weir_rtable_conflict_added(struct weir_rtable_store *s, uint32_t number)
 {
 	struct weir_rtable_oldest x = {.number = number}, *heap;
@@ -183,6 +235,7 @@ void weir_rtable_conflict_added(struct weir_rtable_store *s, uint32_t number)
 
 	if (weir_rtable_conflict_read(s, weir_rtable_at(s, number)->value[0], &c))
 		x.hlc = WEIR_MAX(c.c.won.hlc, c.c.lost.hlc);
+	x.serial = arrive(s, number, x.hlc);
 	if (at == cap) {
 		s->oldest_cap = cap ? 2 * cap : 64;
 		heap = s->mem->alloc(s->mem->ctx, s->oldest_cap * sizeof(*heap), 16);
@@ -198,10 +251,11 @@ void weir_rtable_conflict_added(struct weir_rtable_store *s, uint32_t number)
 	heap[at] = x;
 }
 
-static uint32_t pop(struct weir_rtable_store *s)
+static struct weir_rtable_oldest pop(struct weir_rtable_store *s)
 {
 	struct weir_rtable_oldest *heap = s->oldest, last = heap[--s->oldest_count];
-	uint32_t ret = heap[0].number, at = 0;
+	struct weir_rtable_oldest ret = heap[0];
+	uint32_t at = 0;
 
 	for (;;) {
 		uint32_t k = 2 * at + 1;
@@ -221,6 +275,33 @@ static uint32_t pop(struct weir_rtable_store *s)
 
 void weir_rtable_conflicts_trim(struct weir_rtable_store *s)
 {
-	while (s->oldest_count > s->conflict_max)
-		weir_rtable_drop(s, pop(s));
+	while (s->oldest_count > s->conflict_max) {
+		struct weir_rtable_oldest x = pop(s);
+
+		weir_rtable_drop(s, x.number);
+		depart(s, x.serial);
+	}
+}
+
+void weir_rtable_conflicts_rebuilt(struct weir_rtable_store *s)
+{
+	uint32_t n = s->oldest_count;
+	struct weir_rtable_oldest *heap = s->oldest;
+
+	s->arrival_count = s->arrival_gone = 0;
+	/* What is taken off goes behind the rest: the oldest comes last, which is turned round. */
+	while (s->oldest_count > 1) {
+		struct weir_rtable_oldest x = pop(s);
+
+		heap[s->oldest_count] = x;
+	}
+	for (uint32_t i = 0; i < n / 2; i++) {
+		struct weir_rtable_oldest x = heap[i];
+
+		heap[i] = heap[n - 1 - i];
+		heap[n - 1 - i] = x;
+	}
+	s->oldest_count = n;
+	for (uint32_t i = 0; i < n; i++)
+		heap[i].serial = arrive(s, heap[i].number, heap[i].hlc);
 }

@@ -63,7 +63,14 @@ struct weir_rtable_writer {
 
 struct weir_rtable_oldest {
 	uint64_t hlc;
+	uint64_t serial; /* of its arrival */
 	uint32_t number;
+};
+
+/* Conflicts in the order in which they came, so that a reader can go on behind the last one. */
+struct weir_rtable_arrival {
+	uint64_t serial; /* ascending; near the clock, so that it goes on after a restart */
+	uint32_t number; /* WEIR_TABLE_NONE: gone */
 };
 
 struct weir_rtable_store {
@@ -94,6 +101,8 @@ struct weir_rtable_store {
 	uint64_t row_count, conflict_count, conflict_max;
 	uint32_t oldest_count, oldest_cap;
 	struct weir_rtable_oldest *oldest; /* heap of all conflicts */
+	uint32_t arrival_count, arrival_cap, arrival_gone;
+	struct weir_rtable_arrival *arrival;
 	uint32_t settle_at; /* next of `loose` to look at, number + 1 */
 	struct weir_out a, b; /* scratch */
 	struct weir_out found; /* conflicts of the join at hand: key, record */
@@ -195,6 +204,8 @@ void weir_rtable_rebuild(struct weir_rtable_store *s);
 /* ---- table_digest.c ---- */
 
 uint32_t weir_rtable_bucket(struct weir_str key);
+/* For weir_crdt_prune(): as if all regions had all. */
+uint64_t weir_rtable_everything(void *ctx, weir_writer id);
 struct weir_digest weir_rtable_digest(struct weir_rtable_store *s, uint32_t number);
 void weir_rtable_sum(struct weir_rtable_store *s, uint32_t number, bool add);
 /* Hash of all writers' versions in a bucket; 0: not everything of it is covered by the vector. */
@@ -221,6 +232,10 @@ bool weir_rtable_conflict_read(const struct weir_rtable_store *s, struct weir_st
 int weir_rtable_conflict_join(struct weir_rtable_store *s, struct weir_str mine,
 			      struct weir_str other);
 void weir_rtable_conflict_added(struct weir_rtable_store *s, uint32_t number);
+/* After restore: as if they had come in the order of their clocks. */
+void weir_rtable_conflicts_rebuilt(struct weir_rtable_store *s);
+/* The first arrival behind this serial, as an index. */
+uint32_t weir_rtable_arrival_after(const struct weir_rtable_store *s, uint64_t serial);
 /* Those beyond the limit go, the oldest first. */
 void weir_rtable_conflicts_trim(struct weir_rtable_store *s);
 

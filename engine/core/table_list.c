@@ -118,11 +118,19 @@ static bool empty(const struct weir_rtable_store *s, uint32_t number)
 	return true;
 }
 
-static bool quiet(const struct weir_rtable_store *s)
+/* Nothing of it goes later? What was removed has seen more than the parts say, and that may take longer to be everywhere. */
+static bool pruned_out(struct weir_rtable_store *s, uint32_t number)
 {
-	for (uint32_t w = 0; w < s->writer_count; w++)
-		if (s->writer[w].stable < s->writer[w].version)
+	for (uint32_t i = 0; i < s->values; i++) {
+		struct weir_str v = weir_rtable_at(s, number)->value[i];
+
+		if (!v.n)
+			continue;
+		weir_assert(weir_crdt_prune(&s->crdt[i], v, weir_rtable_everything, NULL, &s->a) >=
+			    0);
+		if (!weir_str_eq(v, weir_rtable_flat(s, &s->a)))
 			return false;
+	}
 	return true;
 }
 
@@ -156,8 +164,7 @@ static void settle(struct weir_rtable_store *s, uint32_t number)
 		prune(s, number);
 	if (!stable || weir_rtable_at(s, number)->flags & WEIR_TABLE_OUT)
 		return;
-	/* What a deletion has seen may take longer to be everywhere than the deletion. */
-	if (!conflict && weir_rtable_deleted(s, number) && !empty(s, number) && !quiet(s))
+	if (!conflict && !pruned_out(s, number))
 		return;
 	weir_rtable_at(s, number)->flags &= ~WEIR_TABLE_IS_LOOSE;
 	weir_rtable_list_drop(s, WEIR_TABLE_LOOSE, number);
@@ -240,6 +247,7 @@ void weir_rtable_rebuild(struct weir_rtable_store *s)
 			s->row_count++;
 		}
 	}
+	weir_rtable_conflicts_rebuilt(s);
 	sort(s, own, n);
 	for (uint32_t i = 0; i < n; i++)
 		weir_rtable_list_add(s, WEIR_TABLE_OWN, own[i]);

@@ -230,7 +230,12 @@ static void table_fini(struct weir_node *n)
 }
 
 static const struct weir_op_class table_class = {
-	.name = "table", .run = table_run, .fini = table_fini, .state = &weir__rtable_state};
+	.name = "table",
+	.run = table_run,
+	.fini = table_fini,
+	.state = &weir__rtable_state,
+	.query = weir__rtable_query,
+};
 
 static uint64_t sign_hash(const struct weir_table_spec *spec, const struct weir_schema *out)
 {

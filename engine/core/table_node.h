@@ -3,6 +3,7 @@
 #ifndef WEIR_ENGINE_CORE_TABLE_NODE_H
 #define WEIR_ENGINE_CORE_TABLE_NODE_H
 
+#include "engine/core/query.h"
 #include "engine/core/table_int.h"
 
 struct weir_rtable {
@@ -26,5 +27,7 @@ void weir_rtable_head_put(const struct weir_rtable_machine *t, struct weir_out *
 int weir_rtable_head_get(struct weir_rtable_machine *t, struct weir_reader *r);
 int weir_rtable_entries_get(struct weir_rtable_machine *t, struct weir_restore *r);
 void weir_rtable_restored(struct weir_rtable_machine *t);
+/* table_query.c; engine/core/query.h */
+int weir__rtable_query(struct weir_node *n, const struct weir_query *q, struct weir_query_out *out);
 
 #endif

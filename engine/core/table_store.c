@@ -66,6 +66,7 @@ void weir_rtable_store_fini(struct weir_rtable_store *s)
 	give(s, s->seen, s->writer_cap * sizeof(*s->seen));
 	give(s, s->out, s->out_cap * sizeof(*s->out));
 	give(s, s->oldest, s->oldest_cap * sizeof(*s->oldest));
+	give(s, s->arrival, s->arrival_cap * sizeof(*s->arrival));
 }
 
 /* ---- writers, clock ---- */

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # The step `table`: check and explain with and without a cluster, mistakes in the file, one region alone.
-# shellcheck disable=SC2016 # messages quote names in backquotes
+# shellcheck disable=SC2016,SC2317 # messages quote names in backquotes; functions are called by name
 set -u
 # shellcheck source=tests/e2e/lib.sh
 . tests/e2e/lib.sh
@@ -146,6 +146,10 @@ for r in $regions; do
 	pids="$pids $!"
 	eval "gateway_$r=$!"
 done
+check "ie: is up" up bids@ie
+"$weir" conflicts --follow -o json -p bids@ie auctions >"$dir/follow" 2>"$dir/follow.err" </dev/null &
+follow=$!
+pids="$pids $follow"
 sleep 1.5
 # shellcheck disable=SC2154 # set by eval
 kill -STOP "$gateway_jp"
@@ -164,9 +168,61 @@ for r in $regions; do
 	same "$r: rows" "$dir/$r.rows" "$dir/ie.rows"
 done
 
+# ---- asking ----
+# asked.py FILE: rows of an answer as rows.py writes them.
+cat >"$dir/asked.py" <<'PYTHON'
+import json, sys
+
+rows = json.load(open(sys.argv[1], encoding="utf-8"))["rows"]
+for r in sorted(rows, key=lambda r: r["auction"]):
+    r["channels"].sort()
+    print(json.dumps(r, sort_keys=True))
+PYTHON
+for r in $regions; do
+	ok "$r: list" state list --limit 10000 -o json -p "bids@$r" auctions
+	"$python" "$dir/asked.py" "$dir/out" >"$dir/$r.asked"
+	same "$r: all rows, as they were given" "$dir/$r.asked" "$dir/ie.rows"
+done
+ok "get" state get -o json -p bids@jp auctions 1009 17
+"$python" "$dir/asked.py" "$dir/out" >"$dir/asked"
+is "get: the row" "$(cat "$dir/asked")" "$(grep '"auction": 1009,' "$dir/ie.rows")"
+ok "get as text" state get -p bids@jp auctions 1009
+has "get as text: names" "$dir/out" "highest  channels"
+ok "list: prefix" state list --limit 10000 --prefix 100 -o json -p bids@us auctions
+is "list: what begins so" "$(json "$dir/out" "sorted(r['auction'] for r in j['rows'])")" \
+	"$(cut -d, -f1 "$dir/want" | grep '^100' | tr '\n' ',' | sed 's/,$//; s/,/, /g; s/.*/[&]/')"
+refused "no value" 1 '`x` is no value of `auction`, which is int64' state get -p bids@ie auctions x
+refused "no field" 1 'the table has no field `nope`' conflicts --field nope -p bids@ie auctions
+# log_of REGION: ids of its log of conflicts.
+log_of() {
+	"$weir" conflicts --limit 10000 -o json -p "bids@$1" auctions >"$dir/$1.page" || return 1
+	timeout 2 "$weir" conflicts --follow -o json -p "bids@$1" auctions >"$dir/$1.log"
+	sed 's/^{"id":"\([0-9a-f]*\)".*/\1/' "$dir/$1.log" | sort >"$dir/$1.ids"
+}
+for r in $regions; do
+	log_of "$r" &
+	eval "log_$r=$!"
+done
+for r in $regions; do
+	eval "wait \$log_$r"
+	check "$r: each conflict once" sh -c "[ -s '$dir/$r.ids' ] && [ -z \"\$(uniq -d '$dir/$r.ids')\" ]"
+	same "$r: the log of conflicts" "$dir/$r.ids" "$dir/ie.ids"
+done
+cat "$dir"/lost-*/part-* | sed 's/^{"id":"\([0-9a-f]*\)".*/\1/' | sort -u >"$dir/decided.ids"
+kill -TERM "$follow"
+wait "$follow" 2>/dev/null
+sed 's/^{"id":"\([0-9a-f]*\)".*/\1/' "$dir/follow" | sort >"$dir/follow.ids"
+same "who followed from the beginning saw them all, once" "$dir/follow.ids" "$dir/ie.ids"
+same "the log has what all regions decided" "$dir/ie.ids" "$dir/decided.ids"
+ok "conflicts of a key and field" conflicts --limit 10000 -o json --key 1009 --field last -p bids@us auctions
+is "only of these" "$(json "$dir/out" "sorted({(r['key'], r['field']) for r in j['rows']})")" "[('1009', 'last')]"
+ok "conflicts of a field without" conflicts -o json --field total -p bids@us auctions
+is "none" "$(json "$dir/out" "len(j['rows'])")" 0
+
 # ---- stop: only when told ----
 for r in $regions; do
 	eval "stop=\$engine_$r"
+	# shellcheck disable=SC2154 # set by eval
 	check "$r: still runs" kill -0 "$stop"
 	kill -TERM "$stop"
 done
