@@ -12,7 +12,7 @@ uint32_t weir_rtable_bucket(struct weir_str key)
 	return (uint32_t)(weir_hash_text(key) >> 32) % WEIR_TABLE_BUCKETS;
 }
 
-static uint64_t everything(void *ctx, weir_writer id)
+uint64_t weir_rtable_everything(void *ctx, weir_writer id)
 {
 	(void)ctx;
 	(void)id;
@@ -30,7 +30,8 @@ struct weir_digest weir_rtable_digest(struct weir_rtable_store *s, uint32_t numb
 			continue;
 		if (conflict)
 			weir_out_put(&s->a, e->value[i].p, e->value[i].n);
-		else if (weir_crdt_prune(&s->crdt[i], e->value[i], everything, NULL, &s->a) < 0)
+		else if (weir_crdt_prune(&s->crdt[i], e->value[i], weir_rtable_everything, NULL,
+					 &s->a) < 0)
 			weir_out_fini(&s->a);
 		if (!s->a.bytes)
 			continue;

@@ -89,6 +89,22 @@ static void start_from(struct weir_rtable_machine *t, uint32_t peer, uint64_t pl
 	t->store.cursor[peer] = weir_rtable_behind(&t->store, p->place);
 }
 
+/* What we have of our region's earlier lives is what there is of them: we speak for those. */
+static void former_ends(struct weir_rtable_store *s, uint32_t here)
+{
+	for (uint32_t i = 0; i < s->writer_count; i++) {
+		struct weir_rtable_writer *w = &s->writer[i];
+		uint64_t max = weir_rtable_writer_max(w);
+
+		if (weir_writer_region(w->id) != here || w->id == s->me || w->version >= max)
+			continue;
+		weir_probe("table.former_ends");
+		w->version = max;
+		s->vv_serial++;
+		s->former_serial++;
+	}
+}
+
 static int hello(struct weir_rtable_machine *t, uint32_t peer, const struct weir_rtable_msg *m)
 {
 	struct weir_rtable_peer *p = &t->peer[peer];
@@ -108,6 +124,9 @@ static int hello(struct weir_rtable_machine *t, uint32_t peer, const struct weir
 			"regions need the same pipeline file",
 			t->store.node->step_name, p->region);
 	weir_probe("table.hello");
+	/* It began anew, and will not say to its end what it was saying of our earlier lives: that becomes all there is. */
+	if (p->writer && p->writer != m->writer)
+		former_ends(&t->store, t->here);
 	p->writer = m->writer;
 	if (!weir_rtable_writer_get(&t->store, p->writer))
 		return 0;
