@@ -371,6 +371,7 @@ int weir_aggregate_init(struct weir_node *n, const struct weir_op_env *env)
 		.save = aggregate_save,
 		.load = aggregate_load,
 		.sign = aggregate_sign,
+		.part = spec->global != NULL,
 		.asked = !spec->global,
 		.ctx = g,
 	};

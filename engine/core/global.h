@@ -20,6 +20,7 @@
 
 #include "base/bytes.h"
 #include "engine/core/pipeline.h"
+#include "engine/core/query.h"
 
 #define WEIR_GLOBAL_MEMBERS_MAX 32u /* bits of a mask */
 #define WEIR_GLOBAL_ALONE "local" /* the only region of a pipeline without a cluster */
@@ -60,5 +61,9 @@ bool weir_global_counts_get(struct weir_str body, struct weir_global_counts *ret
 
 int weir_global_mark_init(struct weir_node *n, const struct weir_op_env *env);
 int weir_global_merge_init(struct weir_node *n, const struct weir_op_env *env);
+
+/* The answer of A+part and A+mark to every question: ask A. */
+int weir_global_query_elsewhere(struct weir_node *n, const struct weir_query *q,
+				struct weir_query_out *out);
 
 #endif

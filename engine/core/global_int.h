@@ -7,6 +7,7 @@
  *   global_fire.c         which results are given, in which order
  *   global_result.c       one result: folding the regions' accumulators, its fields
  *   global_merge_state.c  bundles
+ *   global_query.c        questions: the results as they would be now
  *
  *   entry:  | hash | key of the record: text | told u64 | struct global_part, one for each member | mark |
  */
@@ -16,8 +17,12 @@
 #include "base/hooks.h"
 #include "engine/core/agg_fn.h"
 #include "engine/core/global.h"
+#include "engine/core/query.h"
 #include "engine/core/track.h"
 #include "engine/core/window_assign.h"
+
+/* A user's key: what struct weir_window_key may take at most. */
+#define GLOBAL_KEY_WORDS (2 + WEIR_KEYS_MAX * sizeof(struct weir_str) / sizeof(uint64_t))
 
 /* Newest accumulators of one region, as bytes. */
 struct global_part {
@@ -106,6 +111,8 @@ weir_inline int64_t global_horizon(const struct global_merge *m, int64_t start)
 
 /* Members whose watermark is past the window. */
 uint32_t weir__global_mask(const struct global_merge *m, const struct global_window *w);
+/* The first live window from this start on: an index of live[]. */
+uint32_t weir__global_from(const struct global_merge *m, int64_t start);
 /* The live window, made when it is missing. */
 struct global_window *weir__global_window(struct global_merge *m, int64_t start);
 /* The first live window goes. */
@@ -128,6 +135,18 @@ uint64_t weir__global_out_ver(const struct global_merge *m, const void *entry, u
 /* Emits the result of an entry. 0, 1: no room, <0. */
 int weir__global_emit(struct global_merge *m, const struct global_window *w, const void *entry,
 		      uint32_t mask, bool final);
+
+/* The steps of that: each gives NULL, or what is wrong. Texts of the key and the fold are in fold_slab until it is reset;
+ * the fold is in m->sum. */
+const char *weir__global_user_key(struct global_merge *m, const void *entry,
+				  uint64_t ret[GLOBAL_KEY_WORDS]);
+const char *weir__global_fold(struct global_merge *m, const void *entry);
+const char *weir__global_build(struct global_merge *m, const struct global_window *w,
+			       const void *entry, const uint64_t *user_key, uint32_t mask,
+			       bool final, struct weir_builder *b);
+
+/* global_query.c */
+int weir__global_query(struct weir_node *n, const struct weir_query *q, struct weir_query_out *out);
 
 extern const struct weir_state_ops weir__global_merge_state;
 void weir__global_save(void *ctx, const struct weir_tracked *t, uint32_t number,

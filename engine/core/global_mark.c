@@ -203,8 +203,10 @@ static void mark_sign(const struct weir_node *n, struct weir_buf *b)
 
 static const struct weir_state_ops mark_state = {
 	.freeze = mark_freeze, .restore = mark_restore, .sign = mark_sign};
-static const struct weir_op_class mark_class = {
-	.name = "mark", .run = mark_run, .state = &mark_state};
+static const struct weir_op_class mark_class = {.name = "mark",
+						.run = mark_run,
+						.state = &mark_state,
+						.query = weir_global_query_elsewhere};
 
 int weir_global_mark_init(struct weir_node *n, const struct weir_op_env *env)
 {

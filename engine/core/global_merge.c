@@ -235,8 +235,11 @@ static void merge_fini(struct weir_node *n)
 	weir__global_result_fini(m);
 }
 
-static const struct weir_op_class merge_class = {
-	.name = "merge", .run = merge_run, .fini = merge_fini, .state = &weir__global_merge_state};
+static const struct weir_op_class merge_class = {.name = "merge",
+						 .run = merge_run,
+						 .fini = merge_fini,
+						 .state = &weir__global_merge_state,
+						 .query = weir__global_query};
 
 static void members_init(struct global_merge *m, const struct weir_global_spec *g,
 			 struct weir_region *region)

@@ -25,7 +25,7 @@ static void release(struct global_merge *m, uint8_t *group)
 	memset(group, 0, m->bytes);
 }
 
-static int load(struct global_merge *m, uint8_t *group, const struct weir_agg_text *body)
+static const char *load(struct global_merge *m, uint8_t *group, const struct weir_agg_text *body)
 {
 	struct weir_reader r = weir_reader_of(body->p, body->n);
 
@@ -34,9 +34,9 @@ static int load(struct global_merge *m, uint8_t *group, const struct weir_agg_te
 		const struct weir_agg *a = &m->agg[i];
 
 		if (a->cls->load(a, &m->fold_slab, group + a->offset, &r) < 0)
-			return damaged(m, "an accumulator cannot be read");
+			return "an accumulator cannot be read";
 	}
-	return weir_reader_left(&r) ? damaged(m, "bytes behind its accumulators") : 0;
+	return weir_reader_left(&r) ? "bytes behind its accumulators" : NULL;
 }
 
 static void add(struct global_merge *m)
@@ -48,21 +48,21 @@ static void add(struct global_merge *m)
 	}
 }
 
-/* The fold is in m->sum. What it holds in the slab goes with the slab. */
-static int fold(struct global_merge *m, const struct global_part *part)
+const char *weir__global_fold(struct global_merge *m, const void *entry)
 {
+	const struct global_part *part = global_parts(m, (void *)(uintptr_t)entry);
 	uint32_t first = weir_planted(GLOBAL_OWN_FIRST) ? m->here : 0;
 	bool begun = false;
 
 	for (uint32_t k = 0; k < m->member_count; k++) {
 		const struct global_part *p = &part[(first + k) % m->member_count];
-		int r;
+		const char *what;
 
 		if (!p->version)
 			continue;
-		r = load(m, begun ? m->other : m->sum, &p->body);
-		if (r < 0)
-			return r;
+		what = load(m, begun ? m->other : m->sum, &p->body);
+		if (what)
+			return what;
 		if (begun) {
 			add(m);
 			release(m, m->other);
@@ -70,7 +70,7 @@ static int fold(struct global_merge *m, const struct global_part *part)
 		begun = true;
 	}
 	weir_assert(begun);
-	return 0;
+	return NULL;
 }
 
 /* ---- the record ---- */
@@ -102,9 +102,9 @@ static void build_names(const struct global_merge *m, struct weir_builder *b, un
 	weir_build_str(b, field, (struct weir_str){text, out.len});
 }
 
-/* NULL, or why the result cannot be given. */
-static const char *build(struct global_merge *m, const struct global_window *w, const void *entry,
-			 const void *user_key, uint32_t mask, bool final, struct weir_builder *b)
+const char *weir__global_build(struct global_merge *m, const struct global_window *w,
+			       const void *entry, const uint64_t *user_key, uint32_t mask,
+			       bool final, struct weir_builder *b)
 {
 	const char *reason = NULL;
 	unsigned at = m->user_key.count;
@@ -137,7 +137,7 @@ static int reject(struct global_merge *m, struct weir_builder *b, const char *re
 }
 
 static int emit(struct global_merge *m, const struct global_window *w, const void *entry,
-		const void *user_key, uint32_t mask, bool final)
+		const uint64_t *user_key, uint32_t mask, bool final)
 {
 	struct weir_port *p = &m->node->port[0];
 	uint32_t record_max = m->node->task->record_max, want = m->want;
@@ -152,7 +152,7 @@ static int emit(struct global_merge *m, const struct global_window *w, const voi
 			return 1;
 		cap = WEIR_MIN(cap, record_max);
 		weir_build_begin(&b, mem, cap, m->out);
-		reason = build(m, w, entry, user_key, mask, final, &b);
+		reason = weir__global_build(m, w, entry, user_key, mask, final, &b);
 		if (weir_likely(weir_build_end(&b)))
 			break;
 		if (cap == record_max) {
@@ -168,8 +168,9 @@ static int emit(struct global_merge *m, const struct global_window *w, const voi
 	return 0;
 }
 
-/* The key as the file's step has it: words of an entry, text in the slab. */
-static int user_key(struct global_merge *m, const void *entry, void *ret)
+/* The key as the file's step has it: words of an entry. */
+const char *weir__global_user_key(struct global_merge *m, const void *entry,
+				  uint64_t ret[GLOBAL_KEY_WORDS])
 {
 	struct weir_str bytes;
 	struct weir_reader r;
@@ -177,26 +178,26 @@ static int user_key(struct global_merge *m, const void *entry, void *ret)
 	memcpy(&bytes, (const uint8_t *)entry + m->key.at[0], sizeof(bytes));
 	r = weir_reader_of(bytes.p, bytes.n);
 	memset(ret, 0, m->user_key.bytes);
-	*(uint64_t *)ret = weir_read_u64(&r);
+	*ret = weir_read_u64(&r);
 	if (r.bad || weir_window_key_load(&m->user_key, &r, &m->fold_slab, ret) < 0 ||
 	    weir_reader_left(&r))
-		return damaged(m, "its key cannot be read");
-	return 0;
+		return "its key cannot be read";
+	return NULL;
 }
 
 int weir__global_emit(struct global_merge *m, const struct global_window *w, const void *entry,
 		      uint32_t mask, bool final)
 {
-	uint64_t key[2 + WEIR_KEYS_MAX * sizeof(struct weir_str) / sizeof(uint64_t)];
+	uint64_t key[GLOBAL_KEY_WORDS];
+	const char *what;
 	int r;
 
 	if (!weir_port_room(&m->node->port[0]))
 		return 1;
-	r = user_key(m, entry, key);
-	if (r == 0)
-		r = fold(m, global_parts(m, (void *)(uintptr_t)entry));
-	if (r == 0)
-		r = emit(m, w, entry, key, mask, final);
+	what = weir__global_user_key(m, entry, key);
+	if (!what)
+		what = weir__global_fold(m, entry);
+	r = what ? damaged(m, what) : emit(m, w, entry, key, mask, final);
 	weir_slab_reset(&m->fold_slab);
 	return r;
 }

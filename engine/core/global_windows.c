@@ -28,8 +28,7 @@ bool weir__global_start_fine(const struct global_merge *m, int64_t start)
 	       (start - s->offset) % s->slide == 0;
 }
 
-/* First live window from this start on. */
-static uint32_t live_from(const struct global_merge *m, int64_t start)
+uint32_t weir__global_from(const struct global_merge *m, int64_t start)
 {
 	uint32_t low = 0, high = m->live_count;
 
@@ -59,7 +58,7 @@ static void live_grow(struct global_merge *m)
 
 struct global_window *weir__global_window(struct global_merge *m, int64_t start)
 {
-	uint32_t at = live_from(m, start);
+	uint32_t at = weir__global_from(m, start);
 	struct global_window *w = m->spare;
 
 	if (at < m->live_count && m->live[at]->start == start)

@@ -259,7 +259,7 @@ int weir_window_init(struct weir_node *n, const struct weir_op_env *env,
 	op->store =
 		spec->kind == WEIR_WINDOW_SESSION ? &weir__window_session : &weir__window_slices;
 	op->store->init(op, env->region);
-	n->cls = payload->asked ? &asked_class : &window_class;
+	n->cls = payload->asked || payload->part ? &asked_class : &window_class;
 	n->op = op;
 	return 0;
 }

@@ -63,6 +63,7 @@ struct weir_window_payload {
 	void (*save)(void *ctx, const void *state, struct weir_out *o);
 	int (*load)(void *ctx, struct weir_slab *slab, void *state, struct weir_reader *r);
 	void (*sign)(void *ctx, struct weir_buf *b);
+	bool part; /* of a global aggregate: questions are for the whole (global.h) */
 	bool asked; /* build() also shows a window that is open, for queries (window_query.c) */
 	void *ctx;
 };

@@ -2,6 +2,7 @@
 #include "engine/core/window_query.h"
 
 #include "base/assert.h"
+#include "engine/core/global.h"
 #include "engine/core/window_key_text.h"
 
 /* The result as a frame. Why it cannot be given, or NULL. */
@@ -54,6 +55,8 @@ int weir__window_query(struct weir_node *n, const struct weir_query *q, struct w
 	struct weir_window_ask a = {.q = q, .out = out};
 	int r = 0;
 
+	if (op->payload.part)
+		return weir_global_query_elsewhere(n, q, out);
 	if (q->verb == WEIR_QUERY_CONFLICTS)
 		return weir_err_set(&out->err, WEIR_E_USAGE,
 				    "step `%s` is an aggregate: only tables have conflicts",

@@ -99,11 +99,25 @@ for r in $regions; do
 	pids="$pids $!"
 	eval "gateway_$r=$!"
 done
+asked_without_jp() {
+	"$weir" state list --limit 10000 -o json -p bids@ie per_auction >"$dir/asked" &&
+		[ "$(json "$dir/asked" "any(r['missing'] == 'jp' for r in j['rows'])")" = True ]
+}
 # shellcheck disable=SC2154 # set by eval
 {
 	sleep $cut_at
 	kill -STOP "$gateway_jp"
-	sleep 2
+	sleep 1
+	# Windows that jp has not closed: they wait for it, and can be asked.
+	comes "asked during the cut: a window waits for jp alone" asked_without_jp
+	key=$(json "$dir/asked" "next(r['auction'] for r in j['rows'] if r['missing'] == 'jp')")
+	ok "get during the cut" state get -o json -p bids@ie per_auction "$key"
+	is "get: of this key, jp is missing" \
+		"$(json "$dir/out" "{r['auction'] for r in j['rows']}, ('ie,us', 'jp', False) in [(r['regions'], r['missing'], r['final']) for r in j['rows']]")" \
+		"{$key} True"
+	refused "get of the part" 1 'holds only this region'"'"'s part: ask `per_auction`' state get -p bids@ie per_auction+part "$key"
+	refused "list of the mark" 1 'holds only this region'"'"'s part: ask `per_auction`' state list -p bids@ie per_auction+mark
+	sleep 1
 	kill -KILL "$engine_us"
 	wait "$engine_us" 2>/dev/null
 	cp "$dir/us.err" "$dir/us-killed.err"
