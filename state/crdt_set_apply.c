@@ -156,12 +156,54 @@ static bool context(const struct change *c, struct weir_out *o)
 	}
 	for (; w; w = weir_reader_left(&r) ? weir_read_varint(&r) : 0)
 		runs_put(w, weir_read_text(&r), NULL, o);
-	for (uint32_t i = 0; c->s->n == 0 && i < c->op->seen_count; i++) {
-		run = (struct crdt_run){1, WEIR_MIN(c->op->seen[i].version, UINT64_MAX - 1)};
-		if (run.last && c->op->seen[i].writer != c->dot->writer)
-			runs_put(c->op->seen[i].writer, (struct weir_str){"", 0}, &run, o);
-	}
 	return any;
+}
+
+static weir_writer writer_next(struct weir_reader *r)
+{
+	return weir_reader_left(r) ? weir_read_varint(r) : 0;
+}
+
+/* Where nothing lives, another copy may be empty already, pruned: what begins anew covers all that was, so that both become equal. */
+static void context_all(const struct change *c, struct weir_out *o)
+{
+	struct weir_reader r = crdt_reader(c->mine);
+	weir_writer mine = writer_next(&r), w;
+	uint32_t u = 0, i = 0;
+
+	for (;;) {
+		struct crdt_run run = {.first = 1};
+		struct weir_str runs = {"", 0};
+
+		w = mine ? mine : UINT64_MAX;
+		if (u < c->s->n)
+			w = WEIR_MIN(w, c->s->s[u].part->writer);
+		if (i < c->op->seen_count)
+			w = WEIR_MIN(w, c->op->seen[i].writer);
+		if (w == UINT64_MAX)
+			return;
+		if (mine == w) {
+			runs = weir_read_text(&r);
+			mine = writer_next(&r);
+		}
+		if (u < c->s->n && c->s->s[u].part->writer == w)
+			run.last = c->s->s[u++].part->version;
+		if (i < c->op->seen_count && c->op->seen[i].writer == w) {
+			run.last = WEIR_MAX(run.last, c->op->seen[i].version);
+			run.last = WEIR_MIN(run.last, UINT64_MAX - 1);
+			i++;
+		}
+		if (w != c->dot->writer && (runs.n || run.last))
+			runs_put(w, runs, run.last ? &run : NULL, o);
+	}
+}
+
+static bool nothing_lives(const struct crdt_sets *s)
+{
+	struct crdt_walk w;
+
+	crdt_walk_start(s, &w);
+	return !crdt_walk_next(&w);
 }
 
 static int verb_of(const struct weir_crdt *t, struct change *c)
@@ -195,7 +237,7 @@ int crdt_set_apply(const struct weir_crdt *t, const struct crdt_parts *v,
 {
 	struct crdt_sets s;
 	struct change c = {.s = &s, .op = op, .dot = dot};
-	bool dead = false, any, mine_too;
+	bool dead = false, all, any, mine_too;
 	struct weir_out elems, ctx, hold;
 	struct weir_str flat;
 
@@ -209,7 +251,10 @@ int crdt_set_apply(const struct weir_crdt *t, const struct crdt_parts *v,
 	weir_out_init(&elems, body->mem);
 	weir_out_init(&ctx, body->mem);
 	elements(&c, &elems, &dead);
-	any = context(&c, &ctx);
+	all = s.n == 0 || (c.put && nothing_lives(&s));
+	any = !all && context(&c, &ctx);
+	if (all)
+		context_all(&c, &ctx);
 	flat = crdt_flat(&elems, &hold);
 	mine_too = mine && flat.n != s.s[c.me].elements.n;
 	weir_out_text(body, flat);

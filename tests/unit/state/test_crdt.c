@@ -218,6 +218,35 @@ static void test_crdt_a_pruned_key_that_comes_back_is_newer(void **state)
 	}
 }
 
+/* ... and where it was not pruned: what is added there stands above all that is dead, so that nothing of that is left. */
+static void test_crdt_what_begins_anew_covers_what_others_pruned(void **state)
+{
+	static const enum weir_crdt_type types[] = {WEIR_CRDT_ORSET, WEIR_CRDT_ORMAP};
+
+	(void)state;
+	for (size_t i = 0; i < WEIR_COUNT_OF(types); i++) {
+		enum weir_crdt_verb add = i ? WEIR_CRDT_PUT : WEIR_CRDT_ADD;
+		struct rig a = rig_of(type_of(types[i], 4), 1), b = rig_of(a.t, 2),
+			   c = rig_of(a.t, 3);
+
+		rig_text(&a, add, "x");
+		rig_text(&c, add, "z");
+		rig_meet(&a, &b);
+		rig_tell(&c, &b);
+		rig_text(&b, WEIR_CRDT_CLEAR, "");
+		rig_tell(&b, &a);
+		rig_tell(&c, &a);
+		rig_tell(&b, &c);
+		rig_tell(&a, &c);
+		c.x = rig_pruned(c.t, c.x, rig_all);
+		assert_int_equal(c.x.n, 0);
+		rig_text(&a, add, "y");
+		rig_tell(&a, &c);
+		assert_string_equal(rig_items(&a), rig_items(&c));
+		assert_true(weir_str_eq(rig_pruned(a.t, a.x, rig_all), c.x));
+	}
+}
+
 static bool three(void *ctx, const struct weir_crdt_item *item)
 {
 	(void)item;
@@ -699,6 +728,7 @@ static const struct CMUnitTest tests[] = {
 	cmocka_unit_test(test_crdt_flags),
 	cmocka_unit_test(test_crdt_mv_keeps_concurrent_writes),
 	cmocka_unit_test(test_crdt_a_pruned_key_that_comes_back_is_newer),
+	cmocka_unit_test(test_crdt_what_begins_anew_covers_what_others_pruned),
 	cmocka_unit_test(test_crdt_orset_add_wins),
 	cmocka_unit_test(test_crdt_ormap_put_wins),
 	cmocka_unit_test(test_crdt_log_keeps_the_newest),
