@@ -89,6 +89,7 @@ struct weir_rtable_store {
 	uint64_t hlc; /* highest seen */
 	uint64_t vv_serial; /* grows when the vector of others does */
 	uint64_t former_serial; /* ... that of our region's earlier lives */
+	uint64_t joined; /* parts that changed something */
 	uint32_t writer_count, writer_cap;
 	struct weir_rtable_writer *writer; /* by id */
 	struct weir_crdt_seen *seen; /* the vector, for changes of what is not there; writer_cap */

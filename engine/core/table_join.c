@@ -158,6 +158,7 @@ static void take(struct weir_rtable_store *s, struct weir_str key, uint32_t numb
 	weir_rtable_touch(s, number);
 	weir_rtable_next(s, number, true);
 	weir_rtable_touched(s, number, false);
+	s->joined++;
 	if (key.p[0] == WEIR_TABLE_KEY_ROW)
 		weir_rtable_out_add(s, number);
 	else if (made)

@@ -150,6 +150,7 @@ static bool too_far_ahead(uint64_t hlc, int64_t now_ns)
 static void part(struct weir_rtable_machine *t, struct weir_rtable_peer *p,
 		 const struct weir_rtable_msg *m, int64_t now_ns)
 {
+	uint64_t before = t->store.joined;
 	int r;
 
 	if (too_far_ahead(weir_rtable_part_hlc(m->body), now_ns)) {
@@ -171,8 +172,10 @@ static void part(struct weir_rtable_machine *t, struct weir_rtable_peer *p,
 		return;
 	}
 	t->info.parts_in++;
-	/* Of an earlier life: who is being told of those is told all of it, from the beginning. */
-	for (uint32_t i = 0; m->writer != p->writer && i < t->peer_count; i++)
+	/* Of an earlier life: who is being told of those is told all of it, from the beginning. What we had already was told. */
+	if (m->writer == p->writer || t->store.joined == before)
+		return;
+	for (uint32_t i = 0; i < t->peer_count; i++)
 		if (t->peer[i].former || t->peer[i].ours)
 			t->peer[i].job_at = t->peer[i].job_writer = t->peer[i].job_value = 0;
 }
@@ -221,7 +224,8 @@ static int ack(struct weir_rtable_machine *t, struct weir_rtable_peer *p,
 	struct weir_reader r = weir_reader_of(m->body.p, m->body.n);
 	uint32_t done = 0;
 
-	if (m->writer != p->writer || !vector_read(t, p, &r)) {
+	/* An empty vector: it has not said yet all that it wrote, so what it has counts later. */
+	if (m->writer != p->writer || !m->body.n || (m->body.p[0] && !vector_read(t, p, &r))) {
 		t->info.refused++;
 		return 0;
 	}
