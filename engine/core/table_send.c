@@ -62,13 +62,20 @@ static bool say_hello(const struct say *y)
 static bool say_ack(const struct say *y)
 {
 	struct weir_rtable_store *s = y->s;
+	bool all;
 
-	if (y->p->ack_serial == s->vv_serial && !y->p->ack)
+	if ((y->p->ack_serial == s->vv_serial || s->cursor[y->peer]) && !y->p->ack)
 		return true;
-	vector_put(s, &s->b);
+	/* What we have is said behind all that we wrote before we had it: else it looked stable where that has not come. */
+	all = !s->cursor[y->peer];
+	if (all)
+		vector_put(s, &s->b);
+	else
+		weir_out_varint(&s->b, 0);
 	if (!put(y, WEIR_TABLE_ACK, s->me, y->p->heard, nothing, weir_rtable_flat(s, &s->b)))
 		return false;
-	y->p->ack_serial = s->vv_serial;
+	if (all)
+		y->p->ack_serial = s->vv_serial;
 	y->p->ack = false;
 	return true;
 }
