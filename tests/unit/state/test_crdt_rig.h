@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Shared by the tests of state/crdt.h: copies of a value, in memory that the process gives back at its end.
+ * Shared by the tests of state/crdt.h: copies of a value, in memory that is given back at the end of the process.
  */
 #ifndef WEIR_TESTS_UNIT_STATE_TEST_CRDT_RIG_H
 #define WEIR_TESTS_UNIT_STATE_TEST_CRDT_RIG_H
@@ -25,12 +25,28 @@ static inline struct rig rig_of(const struct weir_crdt *t, uint32_t region)
 	return (struct rig){.t = t, .w = W(region), .x = {"", 0}};
 }
 
+/* All copies ever made; each a piece of its own, so that a sanitizer sees the first byte too many. */
+static struct rig_piece {
+	struct rig_piece *next;
+	char data[];
+} * rig_pieces;
+
+__attribute__((destructor)) static void rig_pieces_free(void)
+{
+	for (struct rig_piece *p = rig_pieces, *next; p; p = next) {
+		next = p->next;
+		free(p);
+	}
+}
+
 static inline struct weir_str rig_take(struct weir_out *o)
 {
-	char *p = malloc(o->bytes + 1);
-	struct weir_str s = {p, (size_t)o->bytes};
+	struct rig_piece *p = malloc(sizeof(*p) + (size_t)o->bytes);
+	struct weir_str s = {p->data, (size_t)o->bytes};
 
-	weir_out_copy(o, p);
+	p->next = rig_pieces;
+	rig_pieces = p;
+	weir_out_copy(o, p->data);
 	weir_out_fini(o);
 	return s;
 }
