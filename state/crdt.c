@@ -4,23 +4,23 @@
 #include "base/assert.h"
 #include "state/crdt_int.h"
 
-const struct crdt_class *const crdt_classes[WEIR_CRDT_TYPE_COUNT] = {
-	[WEIR_CRDT_PCOUNT] = &crdt_pcount,
-	[WEIR_CRDT_MAX] = &crdt_max,
-	[WEIR_CRDT_MIN] = &crdt_min,
-	[WEIR_CRDT_FLAG] = &crdt_flag,
-	[WEIR_CRDT_FLAG_OFF] = &crdt_flag_off,
-	[WEIR_CRDT_LWW] = &crdt_lww,
-	[WEIR_CRDT_MV] = &crdt_mv,
-	[WEIR_CRDT_ORSET] = &crdt_orset,
-	[WEIR_CRDT_ORMAP] = &crdt_ormap,
-	[WEIR_CRDT_BCOUNT] = &crdt_bcount,
-	[WEIR_CRDT_LOG] = &crdt_log,
-	[WEIR_CRDT_HLL] = &crdt_hll,
-	[WEIR_CRDT_DDSKETCH] = &crdt_ddsketch,
-	[WEIR_CRDT_COUNTMIN] = &crdt_countmin,
-	[WEIR_CRDT_TOPK] = &crdt_topk,
-	[WEIR_CRDT_CUSTOM] = &crdt_custom,
+const struct crdt_class *const weir__crdt_classes[WEIR_CRDT_TYPE_COUNT] = {
+	[WEIR_CRDT_PCOUNT] = &weir__crdt_pcount,
+	[WEIR_CRDT_MAX] = &weir__crdt_max,
+	[WEIR_CRDT_MIN] = &weir__crdt_min,
+	[WEIR_CRDT_FLAG] = &weir__crdt_flag,
+	[WEIR_CRDT_FLAG_OFF] = &weir__crdt_flag_off,
+	[WEIR_CRDT_LWW] = &weir__crdt_lww,
+	[WEIR_CRDT_MV] = &weir__crdt_mv,
+	[WEIR_CRDT_ORSET] = &weir__crdt_orset,
+	[WEIR_CRDT_ORMAP] = &weir__crdt_ormap,
+	[WEIR_CRDT_BCOUNT] = &weir__crdt_bcount,
+	[WEIR_CRDT_LOG] = &weir__crdt_log,
+	[WEIR_CRDT_HLL] = &weir__crdt_hll,
+	[WEIR_CRDT_DDSKETCH] = &weir__crdt_ddsketch,
+	[WEIR_CRDT_COUNTMIN] = &weir__crdt_countmin,
+	[WEIR_CRDT_TOPK] = &weir__crdt_topk,
+	[WEIR_CRDT_CUSTOM] = &weir__crdt_custom,
 };
 
 static const char *const names[WEIR_CRDT_TYPE_COUNT] = {
@@ -45,7 +45,7 @@ static const char *const names[WEIR_CRDT_TYPE_COUNT] = {
 static const struct crdt_class *class_of(const struct weir_crdt *t)
 {
 	weir_assert(t->type > 0 && t->type < WEIR_CRDT_TYPE_COUNT);
-	return crdt_classes[t->type];
+	return weir__crdt_classes[t->type];
 }
 
 const char *weir_crdt_name(unsigned type)
@@ -66,7 +66,7 @@ int weir_crdt_check(const struct weir_crdt *t, struct weir_str v)
 	struct crdt_parts parts;
 
 	class_of(t);
-	return crdt_parse_all(t, v, &parts);
+	return weir__crdt_parse_all(t, v, &parts);
 }
 
 /* Which of two copies of a part counts. Of one version there is one part, whole or pruned: what is whole wins. The last comparison
@@ -113,8 +113,8 @@ static void finish(const struct weir_crdt *t, struct crdt_parts *v, struct weir_
 	weir_out_init(&hold, o->mem);
 	v->has_merged = false;
 	if (t->type == WEIR_CRDT_CUSTOM)
-		crdt_custom_merge(t, v, &hold);
-	crdt_write(v, o);
+		weir__crdt_custom_merge(t, v, &hold);
+	weir__crdt_write(v, o);
 	weir_out_fini(&hold);
 }
 
@@ -123,10 +123,10 @@ int weir_crdt_join(const struct weir_crdt *t, struct weir_str a, struct weir_str
 {
 	const struct crdt_class *cls = class_of(t);
 	struct crdt_parts pa, pb, v;
-	int rc = crdt_parse_all(t, a, &pa);
+	int rc = weir__crdt_parse_all(t, a, &pa);
 
 	if (!rc)
-		rc = crdt_parse_all(t, b, &pb);
+		rc = weir__crdt_parse_all(t, b, &pb);
 	if (!rc)
 		rc = parts_join(&pa, &pb, &v);
 	if (rc)
@@ -162,18 +162,18 @@ int weir_crdt_apply(const struct weir_crdt *t, struct weir_str v, const struct w
 	struct crdt_part part = {.writer = dot->writer, .version = dot->version};
 	struct crdt_parts parts;
 	struct weir_out body, flat;
-	int rc = crdt_parse_all(t, v, &parts);
+	int rc = weir__crdt_parse_all(t, v, &parts);
 
 	if (rc)
 		return rc;
-	mine = crdt_part_of(&parts, dot->writer);
+	mine = weir__crdt_part_of(&parts, dot->writer);
 	if (!dot->writer || dot->version <= (mine ? mine->version : 0) ||
 	    dot->version == UINT64_MAX)
 		return WEIR_E_RANGE;
 	weir_out_init(&body, o->mem);
 	rc = cls->apply(t, &parts, mine, op, dot, &body);
 	if (rc == 0) {
-		part.body = crdt_flat(&body, &flat);
+		part.body = weir__crdt_flat(&body, &flat);
 		rc = part_set(&parts, &part);
 		if (rc == 0)
 			finish(t, &parts, o);
@@ -190,15 +190,15 @@ int weir_crdt_own(const struct weir_crdt *t, struct weir_str v, weir_writer w, s
 {
 	const struct crdt_part *p;
 	struct crdt_parts parts, own = {0};
-	int rc = crdt_parse_all(t, v, &parts);
+	int rc = weir__crdt_parse_all(t, v, &parts);
 
 	class_of(t);
 	if (rc)
 		return rc;
-	p = crdt_part_of(&parts, w);
+	p = weir__crdt_part_of(&parts, w);
 	if (p) {
 		own.p[own.n++] = *p;
-		crdt_write(&own, o);
+		weir__crdt_write(&own, o);
 	}
 	return 0;
 }
@@ -208,9 +208,9 @@ uint64_t weir_crdt_seen(const struct weir_crdt *t, struct weir_str v, weir_write
 	const struct crdt_part *p;
 	struct crdt_parts parts;
 
-	if (crdt_parse(t, v, &parts))
+	if (weir__crdt_parse(t, v, &parts))
 		return 0;
-	p = crdt_part_of(&parts, w);
+	p = weir__crdt_part_of(&parts, w);
 	return p ? p->version : 0;
 }
 
@@ -220,7 +220,7 @@ int weir_crdt_prune(const struct weir_crdt *t, struct weir_str v, crdt_stable_fn
 	const struct crdt_class *cls = class_of(t);
 	struct crdt_stable s = {.of = stable, .ctx = ctx};
 	struct crdt_parts parts;
-	int rc = crdt_parse_all(t, v, &parts);
+	int rc = weir__crdt_parse_all(t, v, &parts);
 
 	if (rc)
 		return rc;
@@ -236,7 +236,7 @@ int weir_crdt_number(const struct weir_crdt *t, struct weir_str v, int64_t *ret)
 {
 	const struct crdt_class *cls = class_of(t);
 	struct crdt_parts parts;
-	int rc = crdt_parse_all(t, v, &parts);
+	int rc = weir__crdt_parse_all(t, v, &parts);
 
 	*ret = 0;
 	if (rc)
@@ -250,7 +250,7 @@ bool weir_crdt_value(const struct weir_crdt *t, struct weir_str v, struct weir_s
 	struct crdt_parts parts;
 
 	*ret = (struct weir_str){"", 0};
-	return cls->value && crdt_parse_all(t, v, &parts) == 0 && cls->value(t, &parts, ret);
+	return cls->value && weir__crdt_parse_all(t, v, &parts) == 0 && cls->value(t, &parts, ret);
 }
 
 bool weir_crdt_next(const struct weir_crdt *t, struct weir_str v, uint64_t *at,
@@ -261,7 +261,8 @@ bool weir_crdt_next(const struct weir_crdt *t, struct weir_str v, uint64_t *at,
 
 	*ret = (struct weir_crdt_item){0};
 	/* Whole checks at the beginning only: v must stay as it is between the calls. */
-	if (!cls->next || (*at ? crdt_parse(t, v, &parts) : crdt_parse_all(t, v, &parts)))
+	if (!cls->next ||
+	    (*at ? weir__crdt_parse(t, v, &parts) : weir__crdt_parse_all(t, v, &parts)))
 		return false;
 	return cls->next(t, &parts, at, ret);
 }
@@ -272,7 +273,7 @@ int weir_crdt_each(const struct weir_crdt *t, struct weir_str v, weir_crdt_item_
 	struct weir_crdt_item item = {0};
 	struct crdt_parts parts;
 	uint64_t at = 0;
-	int rc = crdt_parse_all(t, v, &parts);
+	int rc = weir__crdt_parse_all(t, v, &parts);
 
 	if (rc)
 		return rc;

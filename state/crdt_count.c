@@ -54,7 +54,7 @@ static int pcount_number(const struct weir_crdt *t, const struct crdt_parts *v, 
 	return 0;
 }
 
-const struct crdt_class crdt_pcount = {
+const struct crdt_class weir__crdt_pcount = {
 	.check = pcount_check, .apply = pcount_apply, .number = pcount_number};
 
 /* ---- bounded ---- */
@@ -211,5 +211,5 @@ static int bcount_number(const struct weir_crdt *t, const struct crdt_parts *v, 
 	return 0;
 }
 
-const struct crdt_class crdt_bcount = {
+const struct crdt_class weir__crdt_bcount = {
 	.check = bcount_check, .apply = bcount_apply, .number = bcount_number};

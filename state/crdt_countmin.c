@@ -116,7 +116,7 @@ int64_t weir_crdt_estimate(struct weir_str v, struct weir_str value)
 	weir_i128 sum = 0;
 	int64_t at[ROWS];
 
-	if (crdt_parse_all(&t, v, &parts))
+	if (weir__crdt_parse_all(&t, v, &parts))
 		return 0;
 	places(value, at);
 	for (uint32_t i = 0; i < parts.n; i++)
@@ -124,4 +124,4 @@ int64_t weir_crdt_estimate(struct weir_str v, struct weir_str value)
 	return sum > INT64_MAX ? INT64_MAX : (int64_t)sum;
 }
 
-const struct crdt_class crdt_countmin = {.check = cm_check, .apply = cm_apply};
+const struct crdt_class weir__crdt_countmin = {.check = cm_check, .apply = cm_apply};

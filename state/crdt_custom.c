@@ -19,14 +19,14 @@ static void valued(const struct crdt_parts *v, struct crdt_regs *ret)
 {
 	uint32_t n = 0;
 
-	crdt_reg_live(v, ret);
+	weir__crdt_reg_live(v, ret);
 	for (uint32_t i = 0; i < ret->n; i++)
 		if (ret->r[i].has_value)
 			ret->r[n++] = ret->r[i];
 	ret->n = n;
 }
 
-bool crdt_custom_canonical(const struct crdt_parts *v)
+bool weir__crdt_custom_canonical(const struct crdt_parts *v)
 {
 	struct crdt_regs live;
 
@@ -41,7 +41,7 @@ static bool saw_all(const struct crdt_reg *r, struct weir_str ctx)
 	while (weir_reader_left(&in)) {
 		weir_writer w = weir_read_varint(&in);
 
-		if (!crdt_reg_saw(r, w, weir_read_varint(&in)))
+		if (!weir__crdt_reg_saw(r, w, weir_read_varint(&in)))
 			return false;
 	}
 	return true;
@@ -54,7 +54,7 @@ static bool ctx_holds(struct weir_str ctx, struct weir_str other)
 	while (weir_reader_left(&in)) {
 		weir_writer w = weir_read_varint(&in);
 
-		if (crdt_ctx_of(ctx, w) < weir_read_varint(&in))
+		if (weir__crdt_ctx_of(ctx, w) < weir_read_varint(&in))
 			return false;
 	}
 	return true;
@@ -89,7 +89,7 @@ static int64_t ask(const struct weir_crdt *t, struct weir_str base, struct weir_
 	return -1;
 }
 
-void crdt_custom_merge(const struct weir_crdt *t, struct crdt_parts *v, struct weir_out *hold)
+void weir__crdt_custom_merge(const struct weir_crdt *t, struct crdt_parts *v, struct weir_out *hold)
 {
 	size_t cap = cap_of(t);
 	struct weir_dot dot;
@@ -107,7 +107,7 @@ void crdt_custom_merge(const struct weir_crdt *t, struct crdt_parts *v, struct w
 	dot = live.r[0].dot;
 	for (uint32_t i = 1; i < live.n; i++) {
 		uint8_t *out = room + (i & 1) * cap;
-		bool later = crdt_dot_cmp(&live.r[i].dot, &dot) > 0;
+		bool later = weir__crdt_dot_cmp(&live.r[i].dot, &dot) > 0;
 		int64_t n = ask(t, base, acc, live.r[i].value, out, cap);
 
 		if (n >= 0 && (uint64_t)n <= cap)
@@ -135,7 +135,7 @@ static bool base_of(const struct crdt_parts *v, const struct crdt_part *mine, st
 		*ret = live.r[0].base;
 		return live.r[0].has_base;
 	}
-	crdt_ctx_put(v, &none, 0, ctx);
+	weir__crdt_ctx_put(v, &none, 0, ctx);
 	*ret = v->has_merged ? v->merged : live.r[0].value;
 	return true;
 }
@@ -152,12 +152,13 @@ static int custom_apply(const struct weir_crdt *t, const struct crdt_parts *v,
 		return WEIR_E_RANGE;
 	weir_out_init(&out, body->mem);
 	weir_out_init(&base_out, body->mem);
-	crdt_ctx_put(v, op, dot->writer, &out);
+	weir__crdt_ctx_put(v, op, dot->writer, &out);
 	if (set && t->custom && t->custom->merge3 && !t->custom->join)
 		has_base = base_of(v, mine, &base_out, &base);
-	ctx = crdt_flat(&out, &hold);
-	base_ctx = crdt_flat(&base_out, &base_hold);
-	crdt_reg_put(body, dot, set ? &op->value : NULL, ctx, has_base ? &base : NULL, base_ctx);
+	ctx = weir__crdt_flat(&out, &hold);
+	base_ctx = weir__crdt_flat(&base_out, &base_hold);
+	weir__crdt_reg_put(body, dot, set ? &op->value : NULL, ctx, has_base ? &base : NULL,
+			   base_ctx);
 	weir_out_fini(&base_hold);
 	weir_out_fini(&hold);
 	weir_out_fini(&base_out);
@@ -178,8 +179,8 @@ static bool custom_value(const struct weir_crdt *t, const struct crdt_parts *v,
 	return true;
 }
 
-const struct crdt_class crdt_custom = {.check = crdt_reg_check,
-				       .apply = custom_apply,
-				       .prune = crdt_reg_prune,
-				       .conflicts = crdt_reg_conflicts,
-				       .value = custom_value};
+const struct crdt_class weir__crdt_custom = {.check = weir__crdt_reg_check,
+					     .apply = custom_apply,
+					     .prune = weir__crdt_reg_prune,
+					     .conflicts = weir__crdt_reg_conflicts,
+					     .value = custom_value};

@@ -153,7 +153,8 @@ double weir_crdt_quantile(struct weir_str v, double q)
 	weir_i128 n, rank;
 	unsigned shift = 0;
 
-	if (crdt_parse_all(&t, v, &parts) || !(n = below(&parts, BUCKETS)) || !(q >= 0 && q <= 1))
+	if (weir__crdt_parse_all(&t, v, &parts) || !(n = below(&parts, BUCKETS)) ||
+	    !(q >= 0 && q <= 1))
 		return __builtin_nan("");
 	/* The rank-th smallest, from 0. Counts past 2^53 lose their last digits here. */
 	while ((n - 1) >> shift > INT64_MAX / 2)
@@ -171,4 +172,5 @@ double weir_crdt_quantile(struct weir_str v, double q)
 	return middle(low);
 }
 
-const struct crdt_class crdt_ddsketch = {.check = dd_check, .apply = dd_apply, .number = dd_number};
+const struct crdt_class weir__crdt_ddsketch = {
+	.check = dd_check, .apply = dd_apply, .number = dd_number};

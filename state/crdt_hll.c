@@ -156,4 +156,5 @@ static int hll_number(const struct weir_crdt *t, const struct crdt_parts *v, int
 	return 0;
 }
 
-const struct crdt_class crdt_hll = {.check = hll_check, .apply = hll_apply, .number = hll_number};
+const struct crdt_class weir__crdt_hll = {
+	.check = hll_check, .apply = hll_apply, .number = hll_number};

@@ -55,31 +55,32 @@ struct crdt_class {
 		     void *ctx);
 };
 
-extern const struct crdt_class crdt_pcount, crdt_bcount, crdt_max, crdt_min, crdt_flag,
-	crdt_flag_off, crdt_lww, crdt_mv, crdt_orset, crdt_ormap, crdt_log, crdt_hll, crdt_ddsketch,
-	crdt_countmin, crdt_topk, crdt_custom;
+extern const struct crdt_class weir__crdt_pcount, weir__crdt_bcount, weir__crdt_max, weir__crdt_min,
+	weir__crdt_flag, weir__crdt_flag_off, weir__crdt_lww, weir__crdt_mv, weir__crdt_orset,
+	weir__crdt_ormap, weir__crdt_log, weir__crdt_hll, weir__crdt_ddsketch, weir__crdt_countmin,
+	weir__crdt_topk, weir__crdt_custom;
 
-extern const struct crdt_class *const crdt_classes[WEIR_CRDT_TYPE_COUNT];
+extern const struct crdt_class *const weir__crdt_classes[WEIR_CRDT_TYPE_COUNT];
 
 /* ---- parts (crdt_parts.c) ---- */
 
 /* Bodies are not looked at. 0 or WEIR_E_CORRUPT. */
-int crdt_parse(const struct weir_crdt *t, struct weir_str v, struct crdt_parts *ret);
+int weir__crdt_parse(const struct weir_crdt *t, struct weir_str v, struct crdt_parts *ret);
 /* The same, bodies checked. */
-int crdt_parse_all(const struct weir_crdt *t, struct weir_str v, struct crdt_parts *ret);
-void crdt_write(const struct crdt_parts *v, struct weir_out *o);
-const struct crdt_part *crdt_part_of(const struct crdt_parts *v, weir_writer w);
+int weir__crdt_parse_all(const struct weir_crdt *t, struct weir_str v, struct crdt_parts *ret);
+void weir__crdt_write(const struct crdt_parts *v, struct weir_out *o);
+const struct crdt_part *weir__crdt_part_of(const struct crdt_parts *v, weir_writer w);
 /* All bytes of o in one piece, which stays in `hold` (initialised with o's memory by this function). */
-struct weir_str crdt_flat(const struct weir_out *o, struct weir_out *hold);
-void crdt_drop(struct crdt_parts *v, const bool *gone); /* by index */
-bool crdt_is_stable(const struct crdt_stable *s, weir_writer w, uint64_t version);
+struct weir_str weir__crdt_flat(const struct weir_out *o, struct weir_out *hold);
+void weir__crdt_drop(struct crdt_parts *v, const bool *gone); /* by index */
+bool weir__crdt_is_stable(const struct crdt_stable *s, weir_writer w, uint64_t version);
 
 weir_inline int crdt_order(uint64_t a, uint64_t b)
 {
 	return (a > b) - (a < b);
 }
 /* The order that decides ties: hlc, then writer, then version. */
-int crdt_dot_cmp(const struct weir_dot *a, const struct weir_dot *b);
+int weir__crdt_dot_cmp(const struct weir_dot *a, const struct weir_dot *b);
 
 weir_inline struct weir_reader crdt_reader(struct weir_str s)
 {
@@ -108,25 +109,28 @@ struct crdt_regs {
 	struct crdt_reg r[WEIR_CRDT_PARTS];
 };
 
-bool crdt_reg_check(const struct weir_crdt *t, const struct crdt_part *p);
+bool weir__crdt_reg_check(const struct weir_crdt *t, const struct crdt_part *p);
 void crdt_reg_read(const struct crdt_part *p, struct crdt_reg *ret);
 /* Those that no other one had seen, by writer. */
-void crdt_reg_live(const struct crdt_parts *v, struct crdt_regs *ret);
+void weir__crdt_reg_live(const struct crdt_parts *v, struct crdt_regs *ret);
 /* Version of w in a context; 0: none. */
-uint64_t crdt_ctx_of(struct weir_str ctx, weir_writer w);
-bool crdt_reg_saw(const struct crdt_reg *r, weir_writer w, uint64_t version);
-void crdt_reg_prune(const struct weir_crdt *t, struct crdt_parts *v, const struct crdt_stable *s);
-void crdt_reg_conflicts(const struct weir_crdt *t, const struct crdt_parts *a,
-			const struct crdt_parts *b, const struct crdt_parts *v,
-			const struct weir_crdt_conflicts *to);
+uint64_t weir__crdt_ctx_of(struct weir_str ctx, weir_writer w);
+bool weir__crdt_reg_saw(const struct crdt_reg *r, weir_writer w, uint64_t version);
+void weir__crdt_reg_prune(const struct weir_crdt *t, struct crdt_parts *v,
+			  const struct crdt_stable *s);
+void weir__crdt_reg_conflicts(const struct weir_crdt *t, const struct crdt_parts *a,
+			      const struct crdt_parts *b, const struct crdt_parts *v,
+			      const struct weir_crdt_conflicts *to);
 /* All that v and op have seen, without `me`: (writer, version)*. */
-void crdt_ctx_put(const struct crdt_parts *v, const struct weir_crdt_op *op, weir_writer me,
-		  struct weir_out *o);
-void crdt_reg_put(struct weir_out *o, const struct weir_dot *dot, const struct weir_str *value,
-		  struct weir_str ctx, const struct weir_str *base, struct weir_str base_ctx);
-/* custom (crdt_custom.c): is `merged` there exactly when it must be? Its bytes are believed by those who read only. */
-bool crdt_custom_canonical(const struct crdt_parts *v);
+void weir__crdt_ctx_put(const struct crdt_parts *v, const struct weir_crdt_op *op, weir_writer me,
+			struct weir_out *o);
+void weir__crdt_reg_put(struct weir_out *o, const struct weir_dot *dot,
+			const struct weir_str *value, struct weir_str ctx,
+			const struct weir_str *base, struct weir_str base_ctx);
+/* custom (weir__crdt_custom.c): is `merged` there exactly when it must be? Its bytes are believed by those who read only. */
+bool weir__crdt_custom_canonical(const struct crdt_parts *v);
 /* Makes v->merged. The text is kept by hold. */
-void crdt_custom_merge(const struct weir_crdt *t, struct crdt_parts *v, struct weir_out *hold);
+void weir__crdt_custom_merge(const struct weir_crdt *t, struct crdt_parts *v,
+			     struct weir_out *hold);
 
 #endif

@@ -36,14 +36,15 @@ struct run {
 
 static void join_laws(struct laws *l, struct weir_str a, struct weir_str b, struct weir_str c)
 {
-	struct weir_str ab = laws_join(l, a, b), bc = laws_join(l, b, c);
+	struct weir_str ab = weir__laws_join(l, a, b), bc = weir__laws_join(l, b, c);
 
-	laws_same(l, "join is idempotent", laws_join(l, a, a), a);
-	laws_same(l, "join is commutative", ab, laws_join(l, b, a));
-	laws_same(l, "join is associative", laws_join(l, ab, c), laws_join(l, a, bc));
-	laws_same(l, "join is above what it joins", laws_join(l, ab, a), ab);
-	laws_same(l, "the empty value joins to the other",
-		  laws_join(l, a, (struct weir_str){"", 0}), a);
+	weir__laws_same(l, "join is idempotent", weir__laws_join(l, a, a), a);
+	weir__laws_same(l, "join is commutative", ab, weir__laws_join(l, b, a));
+	weir__laws_same(l, "join is associative", weir__laws_join(l, ab, c),
+			weir__laws_join(l, a, bc));
+	weir__laws_same(l, "join is above what it joins", weir__laws_join(l, ab, a), ab);
+	weir__laws_same(l, "the empty value joins to the other",
+			weir__laws_join(l, a, (struct weir_str){"", 0}), a);
 }
 
 static void own_laws(struct laws *l, struct weir_str v)
@@ -51,17 +52,18 @@ static void own_laws(struct laws *l, struct weir_str v)
 	struct weir_str all = {"", 0};
 
 	for (uint32_t i = 0; i < l->n; i++)
-		all = laws_join(l, laws_own(l, v, l->writer[i]), all);
-	laws_same(l, "own parts build the value again", all, v);
+		all = weir__laws_join(l, weir__laws_own(l, v, l->writer[i]), all);
+	weir__laws_same(l, "own parts build the value again", all, v);
 }
 
 static void apply_laws(struct laws *l, struct weir_str before, struct weir_str after, weir_writer w)
 {
-	laws_same(l, "a change is above what was there", laws_join(l, before, after), after);
-	laws_same(l, "own() tells all of a change", laws_join(l, before, laws_own(l, after, w)),
-		  after);
+	weir__laws_same(l, "a change is above what was there", weir__laws_join(l, before, after),
+			after);
+	weir__laws_same(l, "own() tells all of a change",
+			weir__laws_join(l, before, weir__laws_own(l, after, w)), after);
 	if (weir_crdt_check(l->t, after))
-		laws_fail(l, "what apply() gives is canonical", before, after);
+		weir__laws_fail(l, "what apply() gives is canonical", before, after);
 }
 
 /* ---- copies ---- */
@@ -94,12 +96,14 @@ static void prune(struct run *r, uint32_t at)
 {
 	struct copy *c = &r->c[at];
 	struct asker a = {r, at};
-	struct weir_str p = laws_prune(r->l, c->x, stable, &a);
+	struct weir_str p = weir__laws_prune(r->l, c->x, stable, &a);
 
-	if (laws_read(r->l, p) != laws_read(r->l, c->x))
-		laws_fail(r->l, "pruning changes nothing that is read", c->x, p);
-	laws_same(r->l, "pruned twice is pruned once", laws_prune(r->l, p, stable, &a), p);
-	laws_same(r->l, "what was pruned is below what it was", laws_join(r->l, p, c->x), c->x);
+	if (weir__laws_read(r->l, p) != weir__laws_read(r->l, c->x))
+		weir__laws_fail(r->l, "pruning changes nothing that is read", c->x, p);
+	weir__laws_same(r->l, "pruned twice is pruned once", weir__laws_prune(r->l, p, stable, &a),
+			p);
+	weir__laws_same(r->l, "what was pruned is below what it was",
+			weir__laws_join(r->l, p, c->x), c->x);
 	c->x = p;
 }
 
@@ -118,11 +122,11 @@ static void change(struct run *r, uint32_t at)
 	c->hlc += weir_prng_below(&l->rnd, 3);
 	dot.hlc = c->hlc;
 	dot.version = c->version + 1 + weir_prng_below(&l->rnd, 2);
-	laws_op(l, &op);
-	if (!laws_apply(l, c->x, &op, &dot, &after))
+	weir__laws_op(l, &op);
+	if (!weir__laws_apply(l, c->x, &op, &dot, &after))
 		return;
 	apply_laws(l, c->x, after, dot.writer);
-	if (r->pruning && laws_apply(l, c->twin, &op, &dot, &twin))
+	if (r->pruning && weir__laws_apply(l, c->twin, &op, &dot, &twin))
 		c->twin = twin;
 	c->x = after;
 	c->version = c->seen[at] = dot.version;
@@ -131,10 +135,10 @@ static void change(struct run *r, uint32_t at)
 static struct message say(struct run *r, uint32_t from)
 {
 	struct copy *c = &r->c[from];
-	struct message m = {.from = from, .part = laws_own(r->l, c->x, r->l->writer[from])};
+	struct message m = {.from = from, .part = weir__laws_own(r->l, c->x, r->l->writer[from])};
 
 	if (r->pruning)
-		m.twin = laws_own(r->l, c->twin, r->l->writer[from]);
+		m.twin = weir__laws_own(r->l, c->twin, r->l->writer[from]);
 	memcpy(m.seen, c->seen, sizeof(m.seen));
 	return m;
 }
@@ -153,12 +157,12 @@ static void hear(struct run *r, uint32_t at, const struct message *m)
 	if (r->pruning && !weir_crdt_seen(l->t, c->x, from) && version <= stable(&asker, from))
 		x = c->x;
 	else
-		x = laws_join(l, c->x, m->part);
+		x = weir__laws_join(l, c->x, m->part);
 	if (old)
-		laws_same(l, "an older part changes nothing", x, c->x);
+		weir__laws_same(l, "an older part changes nothing", x, c->x);
 	c->x = x;
 	if (r->pruning)
-		c->twin = laws_join(l, c->twin, m->twin);
+		c->twin = weir__laws_join(l, c->twin, m->twin);
 	c->seen[m->from] = WEIR_MAX(c->seen[m->from], m->seen[m->from]);
 	memcpy(c->said[m->from], m->seen, sizeof(m->seen));
 }
@@ -201,9 +205,9 @@ static void step(struct run *r)
 			listen(r, other, at);
 		else
 			prune(r, at);
-		if (laws_read(r->l, r->c[at].x) != laws_read(r->l, r->c[at].twin))
-			laws_fail(r->l, "who pruned reads what others read", r->c[at].x,
-				  r->c[at].twin);
+		if (weir__laws_read(r->l, r->c[at].x) != weir__laws_read(r->l, r->c[at].twin))
+			weir__laws_fail(r->l, "who pruned reads what others read", r->c[at].x,
+					r->c[at].twin);
 	} else if (what < 5 && r->bag_n < BAG_MAX) {
 		r->bag[r->bag_n++] = say(r, at);
 	} else if (r->bag_n) {
@@ -237,13 +241,14 @@ static void agree(struct run *r)
 	struct laws *l = r->l;
 
 	for (uint32_t i = 1; i < l->n && !l->failed; i++) {
-		laws_same(l, "all copies agree in the end", r->c[0].x, r->c[i].x);
+		weir__laws_same(l, "all copies agree in the end", r->c[0].x, r->c[i].x);
 		if (!r->pruning)
 			continue;
-		laws_same(l, "all copies that are not pruned agree in the end", r->c[0].twin,
-			  r->c[i].twin);
-		if (laws_read(l, r->c[i].x) != laws_read(l, r->c[i].twin))
-			laws_fail(l, "who pruned reads what others read", r->c[i].x, r->c[i].twin);
+		weir__laws_same(l, "all copies that are not pruned agree in the end", r->c[0].twin,
+				r->c[i].twin);
+		if (weir__laws_read(l, r->c[i].x) != weir__laws_read(l, r->c[i].twin))
+			weir__laws_fail(l, "who pruned reads what others read", r->c[i].x,
+					r->c[i].twin);
 	}
 }
 
@@ -262,7 +267,7 @@ static void play(struct laws *l, uint64_t seed, uint64_t at, uint32_t steps)
 		r->c[i].x = r->c[i].twin = (struct weir_str){"", 0};
 	}
 	if (l->t->type == WEIR_CRDT_CUSTOM)
-		laws_custom(l);
+		weir__laws_custom(l);
 	for (uint32_t i = 0; i < steps && !l->failed; i++)
 		step(r);
 	if (l->failed)

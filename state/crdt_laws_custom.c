@@ -26,7 +26,7 @@ static struct answer ask(struct laws *l, struct weir_str base, struct weir_str a
 		n = c->merge3(c->ctx, base.p, base.n, a.p, a.n, b.p, b.n, p, cap);
 	r.cannot = n < 0;
 	if (n > (int64_t)cap)
-		laws_fail(l, "more bytes than there is room for", a, b);
+		weir__laws_fail(l, "more bytes than there is room for", a, b);
 	if (n < 0 || n > (int64_t)cap)
 		n = 0;
 	r.s.p = weir_region_strdup(&l->region, (struct weir_str){p, (size_t)n});
@@ -38,13 +38,13 @@ static struct answer ask(struct laws *l, struct weir_str base, struct weir_str a
 static void same(struct laws *l, const char *law, struct answer a, struct answer b)
 {
 	if (a.cannot != b.cannot)
-		laws_fail(l, law, a.s, b.s);
-	laws_same(l, law, a.s, b.s);
+		weir__laws_fail(l, law, a.s, b.s);
+	weir__laws_same(l, law, a.s, b.s);
 }
 
-void laws_custom(struct laws *l)
+void weir__laws_custom(struct laws *l)
 {
-	struct weir_str a = laws_value(l), b = laws_value(l), c = laws_value(l);
+	struct weir_str a = weir__laws_value(l), b = weir__laws_value(l), c = weir__laws_value(l);
 	const struct weir_crdt_custom *f = l->t->custom;
 	struct answer ab, bc, it;
 
@@ -55,11 +55,11 @@ void laws_custom(struct laws *l)
 	same(l, "the merge is commutative", ab, ask(l, c, b, a));
 	it = ask(l, c, a, a);
 	if (!it.cannot)
-		laws_same(l, "the merge is idempotent", it.s, a);
+		weir__laws_same(l, "the merge is idempotent", it.s, a);
 	if (!f->join) {
 		it = ask(l, a, a, b);
 		if (!it.cannot)
-			laws_same(l, "the merge takes the side that changed", it.s, b);
+			weir__laws_same(l, "the merge takes the side that changed", it.s, b);
 		return;
 	}
 	bc = ask(l, c, b, c);
@@ -68,5 +68,5 @@ void laws_custom(struct laws *l)
 	it = ask(l, c, ab.s, c);
 	bc = ask(l, c, a, bc.s);
 	if (!it.cannot && !bc.cannot)
-		laws_same(l, "the merge is associative", it.s, bc.s);
+		weir__laws_same(l, "the merge is associative", it.s, bc.s);
 }

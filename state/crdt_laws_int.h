@@ -25,26 +25,26 @@ struct laws {
 };
 
 /* Says which law failed, once. Always false. */
-bool laws_fail(struct laws *l, const char *law, struct weir_str a, struct weir_str b);
+bool weir__laws_fail(struct laws *l, const char *law, struct weir_str a, struct weir_str b);
 /* a and b are the same bytes, or the law failed. */
-bool laws_same(struct laws *l, const char *law, struct weir_str a, struct weir_str b);
+bool weir__laws_same(struct laws *l, const char *law, struct weir_str a, struct weir_str b);
 
 /* The functions of crdt.h with results in the region; an error fails a law. */
-struct weir_str laws_join(struct laws *l, struct weir_str a, struct weir_str b);
-struct weir_str laws_own(struct laws *l, struct weir_str v, weir_writer w);
-struct weir_str laws_prune(struct laws *l, struct weir_str v,
-			   uint64_t (*stable)(void *ctx, weir_writer w), void *ctx);
+struct weir_str weir__laws_join(struct laws *l, struct weir_str a, struct weir_str b);
+struct weir_str weir__laws_own(struct laws *l, struct weir_str v, weir_writer w);
+struct weir_str weir__laws_prune(struct laws *l, struct weir_str v,
+				 uint64_t (*stable)(void *ctx, weir_writer w), void *ctx);
 /* false: refused, v stays. */
-bool laws_apply(struct laws *l, struct weir_str v, const struct weir_crdt_op *op,
-		const struct weir_dot *dot, struct weir_str *ret);
+bool weir__laws_apply(struct laws *l, struct weir_str v, const struct weir_crdt_op *op,
+		      const struct weir_dot *dot, struct weir_str *ret);
 
 /* crdt_laws_op.c: a change that the type can take, from `rnd`; values in the region. */
-void laws_op(struct laws *l, struct weir_crdt_op *op);
-struct weir_str laws_value(struct laws *l);
+void weir__laws_op(struct laws *l, struct weir_crdt_op *op);
+struct weir_str weir__laws_value(struct laws *l);
 /* A hash of all that can be read. */
-uint64_t laws_read(struct laws *l, struct weir_str v);
+uint64_t weir__laws_read(struct laws *l, struct weir_str v);
 
 /* crdt_laws_custom.c: the user's function by itself. */
-void laws_custom(struct laws *l);
+void weir__laws_custom(struct laws *l);
 
 #endif

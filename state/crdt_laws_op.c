@@ -9,7 +9,7 @@ static struct weir_str keep(struct laws *l, const void *p, size_t n)
 	return (struct weir_str){weir_region_strdup(&l->region, (struct weir_str){p, n}), n};
 }
 
-struct weir_str laws_value(struct laws *l)
+struct weir_str weir__laws_value(struct laws *l)
 {
 	uint8_t b[VALUE_MAX];
 	size_t n = (size_t)weir_prng_below(&l->rnd, 3);
@@ -52,11 +52,11 @@ static enum weir_crdt_verb one_of(struct laws *l, const enum weir_crdt_verb *ver
 	one_of(l, (const enum weir_crdt_verb[]){__VA_ARGS__},                                      \
 	       WEIR_COUNT_OF(((const enum weir_crdt_verb[]){__VA_ARGS__})))
 
-void laws_op(struct laws *l, struct weir_crdt_op *op)
+void weir__laws_op(struct laws *l, struct weir_crdt_op *op)
 {
 	op->verb = WEIR_CRDT_ADD;
-	op->key = laws_value(l);
-	op->value = laws_value(l);
+	op->key = weir__laws_value(l);
+	op->value = weir__laws_value(l);
 	op->amount = amount(l);
 	op->to = l->writer[weir_prng_below(&l->rnd, l->n)];
 	switch (l->t->type) {
@@ -112,7 +112,7 @@ static bool mix_item(void *ctx, const struct weir_crdt_item *item)
 	return true;
 }
 
-uint64_t laws_read(struct laws *l, struct weir_str v)
+uint64_t weir__laws_read(struct laws *l, struct weir_str v)
 {
 	uint64_t h = 0;
 	struct weir_str value;

@@ -167,8 +167,8 @@ static void log_each(const struct weir_crdt *t, const struct crdt_parts *v, weir
 		;
 }
 
-const struct crdt_class crdt_log = {.check = log_check,
-				    .apply = log_apply,
-				    .number = log_number,
-				    .next = log_next,
-				    .each = log_each};
+const struct crdt_class weir__crdt_log = {.check = log_check,
+					  .apply = log_apply,
+					  .number = log_number,
+					  .next = log_next,
+					  .each = log_each};

@@ -16,7 +16,7 @@ static const struct crdt_part *best(const struct weir_crdt *t, const struct crdt
 	const struct crdt_part *b = NULL;
 
 	for (uint32_t i = 0; i < v->n; i++) {
-		if (s && !crdt_is_stable(s, v->p[i].writer, v->p[i].version))
+		if (s && !weir__crdt_is_stable(s, v->p[i].writer, v->p[i].version))
 			continue;
 		if (!b || beats(t, v->p[i].body, b->body))
 			b = &v->p[i];
@@ -55,8 +55,9 @@ static void order_prune(const struct weir_crdt *t, struct crdt_parts *v,
 	bool gone[WEIR_CRDT_PARTS];
 
 	for (uint32_t i = 0; i < v->n; i++)
-		gone[i] = b && &v->p[i] != b && crdt_is_stable(s, v->p[i].writer, v->p[i].version);
-	crdt_drop(v, gone);
+		gone[i] = b && &v->p[i] != b &&
+			  weir__crdt_is_stable(s, v->p[i].writer, v->p[i].version);
+	weir__crdt_drop(v, gone);
 }
 
 static bool order_value(const struct weir_crdt *t, const struct crdt_parts *v, struct weir_str *ret)
@@ -78,13 +79,13 @@ static int order_number(const struct weir_crdt *t, const struct crdt_parts *v, i
 	return 0;
 }
 
-const struct crdt_class crdt_max = {.check = order_check,
-				    .apply = order_apply,
-				    .prune = order_prune,
-				    .number = order_number,
-				    .value = order_value};
-const struct crdt_class crdt_min = {.check = order_check,
-				    .apply = order_apply,
-				    .prune = order_prune,
-				    .number = order_number,
-				    .value = order_value};
+const struct crdt_class weir__crdt_max = {.check = order_check,
+					  .apply = order_apply,
+					  .prune = order_prune,
+					  .number = order_number,
+					  .value = order_value};
+const struct crdt_class weir__crdt_min = {.check = order_check,
+					  .apply = order_apply,
+					  .prune = order_prune,
+					  .number = order_number,
+					  .value = order_value};

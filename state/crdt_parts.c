@@ -11,7 +11,7 @@ static bool part_read(struct weir_reader *r, struct crdt_part *p)
 	return !r->bad && p->version > 0 && p->version < UINT64_MAX;
 }
 
-int crdt_parse(const struct weir_crdt *t, struct weir_str v, struct crdt_parts *ret)
+int weir__crdt_parse(const struct weir_crdt *t, struct weir_str v, struct crdt_parts *ret)
 {
 	struct weir_reader r = crdt_reader(v);
 	weir_writer last = 0;
@@ -37,14 +37,14 @@ int crdt_parse(const struct weir_crdt *t, struct weir_str v, struct crdt_parts *
 	return 0;
 }
 
-int crdt_parse_all(const struct weir_crdt *t, struct weir_str v, struct crdt_parts *ret)
+int weir__crdt_parse_all(const struct weir_crdt *t, struct weir_str v, struct crdt_parts *ret)
 {
-	int rc = crdt_parse(t, v, ret);
+	int rc = weir__crdt_parse(t, v, ret);
 
 	for (uint32_t i = 0; rc == 0 && i < ret->n; i++)
-		if (!crdt_classes[t->type]->check(t, &ret->p[i]))
+		if (!weir__crdt_classes[t->type]->check(t, &ret->p[i]))
 			rc = WEIR_E_CORRUPT;
-	if (rc == 0 && t->type == WEIR_CRDT_CUSTOM && !crdt_custom_canonical(ret))
+	if (rc == 0 && t->type == WEIR_CRDT_CUSTOM && !weir__crdt_custom_canonical(ret))
 		rc = WEIR_E_CORRUPT;
 	return rc;
 }
@@ -56,7 +56,7 @@ static void part_write(const struct crdt_part *p, struct weir_out *o)
 	weir_out_text(o, p->body);
 }
 
-void crdt_write(const struct crdt_parts *v, struct weir_out *o)
+void weir__crdt_write(const struct crdt_parts *v, struct weir_out *o)
 {
 	if (v->has_merged) {
 		struct crdt_part p = {.version = MERGED_VERSION, .body = v->merged};
@@ -67,7 +67,7 @@ void crdt_write(const struct crdt_parts *v, struct weir_out *o)
 		part_write(&v->p[i], o);
 }
 
-const struct crdt_part *crdt_part_of(const struct crdt_parts *v, weir_writer w)
+const struct crdt_part *weir__crdt_part_of(const struct crdt_parts *v, weir_writer w)
 {
 	for (uint32_t i = 0; i < v->n; i++)
 		if (v->p[i].writer == w)
@@ -75,7 +75,7 @@ const struct crdt_part *crdt_part_of(const struct crdt_parts *v, weir_writer w)
 	return NULL;
 }
 
-struct weir_str crdt_flat(const struct weir_out *o, struct weir_out *hold)
+struct weir_str weir__crdt_flat(const struct weir_out *o, struct weir_out *hold)
 {
 	void *p;
 
@@ -88,7 +88,7 @@ struct weir_str crdt_flat(const struct weir_out *o, struct weir_out *hold)
 	return (struct weir_str){p, (size_t)o->bytes};
 }
 
-void crdt_drop(struct crdt_parts *v, const bool *gone)
+void weir__crdt_drop(struct crdt_parts *v, const bool *gone)
 {
 	uint32_t n = 0;
 
@@ -98,12 +98,12 @@ void crdt_drop(struct crdt_parts *v, const bool *gone)
 	v->n = n;
 }
 
-bool crdt_is_stable(const struct crdt_stable *s, weir_writer w, uint64_t version)
+bool weir__crdt_is_stable(const struct crdt_stable *s, weir_writer w, uint64_t version)
 {
 	return s->of(s->ctx, w) >= version;
 }
 
-int crdt_dot_cmp(const struct weir_dot *a, const struct weir_dot *b)
+int weir__crdt_dot_cmp(const struct weir_dot *a, const struct weir_dot *b)
 {
 	int c = crdt_order(a->hlc, b->hlc);
 

@@ -23,7 +23,7 @@ static bool ctx_check(struct weir_str ctx, weir_writer not_me)
 	return !r.bad;
 }
 
-uint64_t crdt_ctx_of(struct weir_str ctx, weir_writer w)
+uint64_t weir__crdt_ctx_of(struct weir_str ctx, weir_writer w)
 {
 	struct weir_reader r = crdt_reader(ctx);
 
@@ -59,7 +59,7 @@ void crdt_reg_read(const struct crdt_part *p, struct crdt_reg *ret)
 	reg_parse(p, ret);
 }
 
-bool crdt_reg_check(const struct weir_crdt *t, const struct crdt_part *p)
+bool weir__crdt_reg_check(const struct weir_crdt *t, const struct crdt_part *p)
 {
 	bool flag = t->type == WEIR_CRDT_FLAG || t->type == WEIR_CRDT_FLAG_OFF;
 	struct crdt_reg r;
@@ -71,8 +71,9 @@ bool crdt_reg_check(const struct weir_crdt *t, const struct crdt_part *p)
 	return !r.has_base || (t->type == WEIR_CRDT_CUSTOM && ctx_check(r.base_ctx, 0));
 }
 
-void crdt_reg_put(struct weir_out *o, const struct weir_dot *dot, const struct weir_str *value,
-		  struct weir_str ctx, const struct weir_str *base, struct weir_str base_ctx)
+void weir__crdt_reg_put(struct weir_out *o, const struct weir_dot *dot,
+			const struct weir_str *value, struct weir_str ctx,
+			const struct weir_str *base, struct weir_str base_ctx)
 {
 	weir_out_u8(o, (uint8_t)((value ? HAS_VALUE : 0) | (base ? HAS_BASE : 0)));
 	weir_out_u64(o, dot->hlc);
@@ -85,9 +86,9 @@ void crdt_reg_put(struct weir_out *o, const struct weir_dot *dot, const struct w
 		weir_out_put(o, value->p, value->n);
 }
 
-bool crdt_reg_saw(const struct crdt_reg *r, weir_writer w, uint64_t version)
+bool weir__crdt_reg_saw(const struct crdt_reg *r, weir_writer w, uint64_t version)
 {
-	return (r->part->writer == w ? r->part->version : crdt_ctx_of(r->ctx, w)) >= version;
+	return (r->part->writer == w ? r->part->version : weir__crdt_ctx_of(r->ctx, w)) >= version;
 }
 
 static void reg_all(const struct crdt_parts *v, struct crdt_regs *ret)
@@ -99,10 +100,10 @@ static void reg_all(const struct crdt_parts *v, struct crdt_regs *ret)
 
 static bool reg_over(const struct crdt_reg *above, const struct crdt_reg *r)
 {
-	return above != r && crdt_reg_saw(above, r->dot.writer, r->dot.version);
+	return above != r && weir__crdt_reg_saw(above, r->dot.writer, r->dot.version);
 }
 
-void crdt_reg_live(const struct crdt_parts *v, struct crdt_regs *ret)
+void weir__crdt_reg_live(const struct crdt_parts *v, struct crdt_regs *ret)
 {
 	bool dead[WEIR_CRDT_PARTS] = {0};
 	uint32_t n = 0;
@@ -135,8 +136,8 @@ static void ctx_take(struct ctx_at *c, weir_writer w, uint64_t version)
 	c->version = WEIR_MAX(c->version, version);
 }
 
-void crdt_ctx_put(const struct crdt_parts *v, const struct weir_crdt_op *op, weir_writer me,
-		  struct weir_out *o)
+void weir__crdt_ctx_put(const struct crdt_parts *v, const struct weir_crdt_op *op, weir_writer me,
+			struct weir_out *o)
 {
 	struct ctx_at c = {.me = me};
 	struct crdt_regs all;
@@ -179,9 +180,9 @@ static int reg_apply(const struct weir_crdt *t, const struct crdt_parts *v,
 	if (op->verb != WEIR_CRDT_SET && op->verb != WEIR_CRDT_CLEAR)
 		return WEIR_E_RANGE;
 	weir_out_init(&ctx, body->mem);
-	crdt_ctx_put(v, op, dot->writer, &ctx);
-	crdt_reg_put(body, dot, has ? flag ? &on : &op->value : NULL, crdt_flat(&ctx, &hold), NULL,
-		     none);
+	weir__crdt_ctx_put(v, op, dot->writer, &ctx);
+	weir__crdt_reg_put(body, dot, has ? flag ? &on : &op->value : NULL,
+			   weir__crdt_flat(&ctx, &hold), NULL, none);
 	weir_out_fini(&hold);
 	weir_out_fini(&ctx);
 	return 0;
@@ -192,7 +193,7 @@ static const struct crdt_reg *winner(const struct crdt_regs *live)
 	const struct crdt_reg *w = NULL;
 
 	for (uint32_t i = 0; i < live->n; i++)
-		if (!w || crdt_dot_cmp(&live->r[i].dot, &w->dot) > 0)
+		if (!w || weir__crdt_dot_cmp(&live->r[i].dot, &w->dot) > 0)
 			w = &live->r[i];
 	return w;
 }
@@ -216,23 +217,24 @@ static bool ctx_stable(struct weir_str ctx, const struct crdt_stable *s)
 	while (weir_reader_left(&r)) {
 		weir_writer w = weir_read_varint(&r);
 
-		if (!crdt_is_stable(s, w, weir_read_varint(&r)))
+		if (!weir__crdt_is_stable(s, w, weir_read_varint(&r)))
 			return false;
 	}
 	return true;
 }
 
-void crdt_reg_prune(const struct weir_crdt *t, struct crdt_parts *v, const struct crdt_stable *s)
+void weir__crdt_reg_prune(const struct weir_crdt *t, struct crdt_parts *v,
+			  const struct crdt_stable *s)
 {
 	bool gone[WEIR_CRDT_PARTS] = {0}, stable[WEIR_CRDT_PARTS], all = true;
 	struct crdt_regs regs, live;
 
 	reg_all(v, &regs);
 	for (uint32_t i = 0; i < v->n; i++) {
-		stable[i] = crdt_is_stable(s, v->p[i].writer, v->p[i].version);
+		stable[i] = weir__crdt_is_stable(s, v->p[i].writer, v->p[i].version);
 		all = all && stable[i] && ctx_stable(regs.r[i].ctx, s);
 	}
-	crdt_reg_live(v, &live);
+	weir__crdt_reg_live(v, &live);
 	if (all && reads_empty(t, &live)) {
 		v->n = 0;
 		return;
@@ -240,29 +242,29 @@ void crdt_reg_prune(const struct weir_crdt *t, struct crdt_parts *v, const struc
 	for (uint32_t i = 0; i < v->n; i++)
 		for (uint32_t k = 0; k < v->n && stable[i] && !gone[i]; k++)
 			gone[i] = stable[k] && !gone[k] && reg_over(&regs.r[k], &regs.r[i]);
-	crdt_drop(v, gone);
+	weir__crdt_drop(v, gone);
 }
 
 /* Has v both of them already? */
 static bool met_in(const struct crdt_parts *v, const struct crdt_reg *a, const struct crdt_reg *b)
 {
-	const struct crdt_part *pa = crdt_part_of(v, a->dot.writer);
-	const struct crdt_part *pb = crdt_part_of(v, b->dot.writer);
+	const struct crdt_part *pa = weir__crdt_part_of(v, a->dot.writer);
+	const struct crdt_part *pb = weir__crdt_part_of(v, b->dot.writer);
 
 	return pa && pb && pa->version == a->dot.version && pb->version == b->dot.version;
 }
 
-void crdt_reg_conflicts(const struct weir_crdt *t, const struct crdt_parts *a,
-			const struct crdt_parts *b, const struct crdt_parts *v,
-			const struct weir_crdt_conflicts *to)
+void weir__crdt_reg_conflicts(const struct weir_crdt *t, const struct crdt_parts *a,
+			      const struct crdt_parts *b, const struct crdt_parts *v,
+			      const struct weir_crdt_conflicts *to)
 {
 	struct crdt_regs live;
 
 	(void)t;
-	crdt_reg_live(v, &live);
+	weir__crdt_reg_live(v, &live);
 	for (uint32_t i = 0; i < live.n; i++) {
 		for (uint32_t k = i + 1; k < live.n; k++) {
-			bool first = crdt_dot_cmp(&live.r[i].dot, &live.r[k].dot) > 0;
+			bool first = weir__crdt_dot_cmp(&live.r[i].dot, &live.r[k].dot) > 0;
 			const struct crdt_reg *won = &live.r[first ? i : k];
 			const struct crdt_reg *lost = &live.r[first ? k : i];
 			struct weir_crdt_conflict c = {.won = won->dot,
@@ -284,7 +286,7 @@ static bool lww_value(const struct weir_crdt *t, const struct crdt_parts *v, str
 	struct crdt_regs live;
 
 	(void)t;
-	crdt_reg_live(v, &live);
+	weir__crdt_reg_live(v, &live);
 	w = winner(&live);
 	if (!w || !w->has_value)
 		return false;
@@ -296,7 +298,7 @@ static int flag_number(const struct weir_crdt *t, const struct crdt_parts *v, in
 {
 	struct crdt_regs live;
 
-	crdt_reg_live(v, &live);
+	weir__crdt_reg_live(v, &live);
 	*ret = live.n && !reads_empty(t, &live);
 	return 0;
 }
@@ -306,7 +308,7 @@ static int mv_number(const struct weir_crdt *t, const struct crdt_parts *v, int6
 	struct crdt_regs live;
 
 	(void)t;
-	crdt_reg_live(v, &live);
+	weir__crdt_reg_live(v, &live);
 	for (uint32_t i = 0; i < live.n; i++)
 		*ret += live.r[i].has_value;
 	return 0;
@@ -318,7 +320,7 @@ static bool mv_next(const struct weir_crdt *t, const struct crdt_parts *v, uint6
 	struct crdt_regs live;
 
 	(void)t;
-	crdt_reg_live(v, &live);
+	weir__crdt_reg_live(v, &live);
 	while (*at < live.n) {
 		const struct crdt_reg *r = &live.r[(*at)++];
 
@@ -331,21 +333,21 @@ static bool mv_next(const struct weir_crdt *t, const struct crdt_parts *v, uint6
 	return false;
 }
 
-const struct crdt_class crdt_lww = {.check = crdt_reg_check,
-				    .apply = reg_apply,
-				    .prune = crdt_reg_prune,
-				    .conflicts = crdt_reg_conflicts,
-				    .value = lww_value};
-const struct crdt_class crdt_mv = {.check = crdt_reg_check,
-				   .apply = reg_apply,
-				   .prune = crdt_reg_prune,
-				   .number = mv_number,
-				   .next = mv_next};
-const struct crdt_class crdt_flag = {.check = crdt_reg_check,
-				     .apply = reg_apply,
-				     .prune = crdt_reg_prune,
-				     .number = flag_number};
-const struct crdt_class crdt_flag_off = {.check = crdt_reg_check,
+const struct crdt_class weir__crdt_lww = {.check = weir__crdt_reg_check,
+					  .apply = reg_apply,
+					  .prune = weir__crdt_reg_prune,
+					  .conflicts = weir__crdt_reg_conflicts,
+					  .value = lww_value};
+const struct crdt_class weir__crdt_mv = {.check = weir__crdt_reg_check,
 					 .apply = reg_apply,
-					 .prune = crdt_reg_prune,
-					 .number = flag_number};
+					 .prune = weir__crdt_reg_prune,
+					 .number = mv_number,
+					 .next = mv_next};
+const struct crdt_class weir__crdt_flag = {.check = weir__crdt_reg_check,
+					   .apply = reg_apply,
+					   .prune = weir__crdt_reg_prune,
+					   .number = flag_number};
+const struct crdt_class weir__crdt_flag_off = {.check = weir__crdt_reg_check,
+					       .apply = reg_apply,
+					       .prune = weir__crdt_reg_prune,
+					       .number = flag_number};

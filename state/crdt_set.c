@@ -10,7 +10,8 @@
 
 #define ELEMENTS_DEFAULT 65536u
 
-void crdt_sets_of(const struct weir_crdt *t, const struct crdt_parts *v, struct crdt_sets *ret)
+void weir__crdt_sets_of(const struct weir_crdt *t, const struct crdt_parts *v,
+			struct crdt_sets *ret)
 {
 	ret->n = v->n;
 	ret->map = t->type == WEIR_CRDT_ORMAP;
@@ -23,7 +24,7 @@ void crdt_sets_of(const struct weir_crdt *t, const struct crdt_parts *v, struct 
 	}
 }
 
-bool crdt_elem_next(struct weir_reader *r, bool map, struct crdt_elem *ret)
+bool weir__crdt_elem_next(struct weir_reader *r, bool map, struct crdt_elem *ret)
 {
 	if (!weir_reader_left(r))
 		return false;
@@ -34,7 +35,7 @@ bool crdt_elem_next(struct weir_reader *r, bool map, struct crdt_elem *ret)
 	return !r->bad;
 }
 
-struct weir_str crdt_runs_of(struct weir_str ctx, weir_writer w)
+struct weir_str weir__crdt_runs_of(struct weir_str ctx, weir_writer w)
 {
 	struct weir_reader r = crdt_reader(ctx);
 
@@ -48,7 +49,7 @@ struct weir_str crdt_runs_of(struct weir_str ctx, weir_writer w)
 	return (struct weir_str){"", 0};
 }
 
-bool crdt_run_next(struct weir_reader *r, struct crdt_run *ret)
+bool weir__crdt_run_next(struct weir_reader *r, struct crdt_run *ret)
 {
 	if (!weir_reader_left(r))
 		return false;
@@ -57,22 +58,23 @@ bool crdt_run_next(struct weir_reader *r, struct crdt_run *ret)
 	return !r->bad;
 }
 
-bool crdt_runs_hold(struct weir_str runs, uint64_t first, uint64_t last)
+bool weir__crdt_runs_hold(struct weir_str runs, uint64_t first, uint64_t last)
 {
 	struct weir_reader r = crdt_reader(runs);
 	struct crdt_run run;
 
-	while (crdt_run_next(&r, &run))
+	while (weir__crdt_run_next(&r, &run))
 		if (run.first <= first && last <= run.last)
 			return true;
 	return false;
 }
 
-bool crdt_set_lives(const struct crdt_sets *s, uint32_t u, uint64_t version)
+bool weir__crdt_set_lives(const struct crdt_sets *s, uint32_t u, uint64_t version)
 {
 	for (uint32_t i = 0; i < s->n; i++)
-		if (i != u && crdt_runs_hold(crdt_runs_of(s->s[i].ctx, s->s[u].part->writer),
-					     version, version))
+		if (i != u &&
+		    weir__crdt_runs_hold(weir__crdt_runs_of(s->s[i].ctx, s->s[u].part->writer),
+					 version, version))
 			return false;
 	return true;
 }
@@ -85,7 +87,7 @@ static bool runs_check(struct weir_str runs)
 
 	if (!runs.n)
 		return false;
-	while (crdt_run_next(&r, &run)) {
+	while (weir__crdt_run_next(&r, &run)) {
 		if (run.first == 0 || run.last < run.first || run.last == UINT64_MAX ||
 		    (last && run.first <= last) || (last && run.first - last < 2))
 			return false;
@@ -100,7 +102,7 @@ static bool set_check(const struct weir_crdt *t, const struct crdt_part *p)
 	struct crdt_elem elem, prev = {0};
 	weir_writer last = 0;
 
-	for (bool first = true; crdt_elem_next(&e, t->type == WEIR_CRDT_ORMAP, &elem);
+	for (bool first = true; weir__crdt_elem_next(&e, t->type == WEIR_CRDT_ORMAP, &elem);
 	     first = false) {
 		if (!elem.version || elem.version > p->version ||
 		    (!first && weir_str_cmp(prev.key, elem.key) >= 0))
@@ -118,16 +120,16 @@ static bool set_check(const struct weir_crdt *t, const struct crdt_part *p)
 
 /* ---- keys of all parts in order ---- */
 
-void crdt_walk_start(const struct crdt_sets *s, struct crdt_walk *w)
+void weir__crdt_walk_start(const struct crdt_sets *s, struct crdt_walk *w)
 {
 	w->s = s;
 	for (uint32_t i = 0; i < s->n; i++) {
 		w->r[i] = crdt_reader(s->s[i].elements);
-		w->has[i] = crdt_elem_next(&w->r[i], s->map, &w->e[i]);
+		w->has[i] = weir__crdt_elem_next(&w->r[i], s->map, &w->e[i]);
 	}
 }
 
-bool crdt_walk_next(struct crdt_walk *w)
+bool weir__crdt_walk_next(struct crdt_walk *w)
 {
 	const struct crdt_elem *min;
 
@@ -143,11 +145,11 @@ bool crdt_walk_next(struct crdt_walk *w)
 		for (uint32_t i = 0; i < w->s->n; i++) {
 			if (!w->has[i] || !weir_str_eq(w->e[i].key, w->key))
 				continue;
-			if (crdt_set_lives(w->s, i, w->e[i].version)) {
+			if (weir__crdt_set_lives(w->s, i, w->e[i].version)) {
 				w->at[w->n] = i;
 				w->live[w->n++] = w->e[i];
 			}
-			w->has[i] = crdt_elem_next(&w->r[i], w->s->map, &w->e[i]);
+			w->has[i] = weir__crdt_elem_next(&w->r[i], w->s->map, &w->e[i]);
 		}
 	} while (!w->n);
 	return true;
@@ -166,9 +168,9 @@ static int set_number(const struct weir_crdt *t, const struct crdt_parts *v, int
 	struct crdt_walk w;
 	struct crdt_sets s;
 
-	crdt_sets_of(t, v, &s);
-	crdt_walk_start(&s, &w);
-	while (crdt_walk_next(&w))
+	weir__crdt_sets_of(t, v, &s);
+	weir__crdt_walk_start(&s, &w);
+	while (weir__crdt_walk_next(&w))
 		++*ret;
 	return 0;
 }
@@ -180,7 +182,7 @@ static void item_of(const struct crdt_walk *w, struct weir_crdt_item *ret)
 	for (uint32_t i = 1; i < w->n; i++) {
 		struct weir_dot a = crdt_walk_dot(w, i), b = crdt_walk_dot(w, best);
 
-		if (crdt_dot_cmp(&a, &b) > 0)
+		if (weir__crdt_dot_cmp(&a, &b) > 0)
 			best = i;
 	}
 	ret->key = w->s->map ? w->key : (struct weir_str){"", 0};
@@ -194,9 +196,9 @@ static bool set_next(const struct weir_crdt *t, const struct crdt_parts *v, uint
 	struct crdt_walk w;
 	struct crdt_sets s;
 
-	crdt_sets_of(t, v, &s);
-	crdt_walk_start(&s, &w);
-	for (uint64_t i = 0; crdt_walk_next(&w); i++) {
+	weir__crdt_sets_of(t, v, &s);
+	weir__crdt_walk_start(&s, &w);
+	for (uint64_t i = 0; weir__crdt_walk_next(&w); i++) {
 		if (i < *at)
 			continue;
 		++*at;
@@ -213,9 +215,9 @@ static void set_each(const struct weir_crdt *t, const struct crdt_parts *v, weir
 	struct crdt_walk w;
 	struct crdt_sets s;
 
-	crdt_sets_of(t, v, &s);
-	crdt_walk_start(&s, &w);
-	while (crdt_walk_next(&w)) {
+	weir__crdt_sets_of(t, v, &s);
+	weir__crdt_walk_start(&s, &w);
+	while (weir__crdt_walk_next(&w)) {
 		memset(&item, 0, sizeof(item));
 		item_of(&w, &item);
 		if (!fn(ctx, &item))
@@ -234,7 +236,7 @@ static bool has_dot(const struct crdt_sets *s, weir_writer w, struct weir_str ke
 
 		if (s->s[i].part->writer != w)
 			continue;
-		while (crdt_elem_next(&r, s->map, &e))
+		while (weir__crdt_elem_next(&r, s->map, &e))
 			if (weir_str_eq(e.key, key))
 				return e.version == version;
 	}
@@ -245,7 +247,7 @@ static void map_pair(const struct crdt_walk *w, uint32_t i, uint32_t k, const st
 		     const struct crdt_sets *b, const struct weir_crdt_conflicts *to)
 {
 	struct weir_dot di = crdt_walk_dot(w, i), dk = crdt_walk_dot(w, k);
-	bool first = crdt_dot_cmp(&di, &dk) > 0;
+	bool first = weir__crdt_dot_cmp(&di, &dk) > 0;
 	struct weir_crdt_conflict c = {.won = first ? di : dk,
 				       .lost = first ? dk : di,
 				       .won_value = w->live[first ? i : k].value,
@@ -266,31 +268,31 @@ static void map_conflicts(const struct weir_crdt *t, const struct crdt_parts *a,
 	struct crdt_sets sa, sb, s;
 	struct crdt_walk w;
 
-	crdt_sets_of(t, a, &sa);
-	crdt_sets_of(t, b, &sb);
-	crdt_sets_of(t, v, &s);
-	crdt_walk_start(&s, &w);
-	while (crdt_walk_next(&w))
+	weir__crdt_sets_of(t, a, &sa);
+	weir__crdt_sets_of(t, b, &sb);
+	weir__crdt_sets_of(t, v, &s);
+	weir__crdt_walk_start(&s, &w);
+	while (weir__crdt_walk_next(&w))
 		for (uint32_t i = 0; i < w.n; i++)
 			for (uint32_t k = i + 1; k < w.n; k++)
 				map_pair(&w, i, k, &sa, &sb, to);
 }
 
-uint32_t crdt_set_limit(const struct weir_crdt *t)
+uint32_t weir__crdt_set_limit(const struct weir_crdt *t)
 {
 	return t->limit ? t->limit : ELEMENTS_DEFAULT;
 }
 
-const struct crdt_class crdt_orset = {.check = set_check,
-				      .apply = crdt_set_apply,
-				      .prune = crdt_set_prune,
-				      .number = set_number,
-				      .next = set_next,
-				      .each = set_each};
-const struct crdt_class crdt_ormap = {.check = set_check,
-				      .apply = crdt_set_apply,
-				      .prune = crdt_set_prune,
-				      .conflicts = map_conflicts,
-				      .number = set_number,
-				      .next = set_next,
-				      .each = set_each};
+const struct crdt_class weir__crdt_orset = {.check = set_check,
+					    .apply = weir__crdt_set_apply,
+					    .prune = weir__crdt_set_prune,
+					    .number = set_number,
+					    .next = set_next,
+					    .each = set_each};
+const struct crdt_class weir__crdt_ormap = {.check = set_check,
+					    .apply = weir__crdt_set_apply,
+					    .prune = weir__crdt_set_prune,
+					    .conflicts = map_conflicts,
+					    .number = set_number,
+					    .next = set_next,
+					    .each = set_each};

@@ -25,7 +25,7 @@ static void elem_put(const struct change *c, const struct crdt_elem *e, struct w
 static bool key_lives(struct crdt_walk *w, bool *has, struct weir_str key)
 {
 	while (*has && weir_str_cmp(w->key, key) < 0)
-		*has = crdt_walk_next(w);
+		*has = weir__crdt_walk_next(w);
 	return *has && weir_str_eq(w->key, key);
 }
 
@@ -39,11 +39,11 @@ static void elements(const struct change *c, struct weir_out *o, bool *ret_dead)
 	struct weir_reader r = {0};
 	bool put = c->put;
 
-	crdt_walk_start(c->s, &walk);
-	has = crdt_walk_next(&walk);
+	weir__crdt_walk_start(c->s, &walk);
+	has = weir__crdt_walk_next(&walk);
 	if (c->me < c->s->n)
 		r = crdt_reader(c->s->s[c->me].elements);
-	while (crdt_elem_next(&r, c->s->map, &e)) {
+	while (weir__crdt_elem_next(&r, c->s->map, &e)) {
 		int order = weir_str_cmp(e.key, c->key);
 
 		if (!key_lives(&walk, &has, e.key)) {
@@ -76,15 +76,16 @@ static bool run_of(const struct change *c, uint32_t u, struct crdt_run *ret)
 	/* An element of a set has no value to be replaced. */
 	if (c->put && !c->s->map)
 		return false;
-	while (!version && crdt_elem_next(&r, c->s->map, &e))
+	while (!version && weir__crdt_elem_next(&r, c->s->map, &e))
 		if (weir_str_eq(e.key, c->key))
 			version = e.version;
 	/* Also what others removed already: who hears of me need not have heard of them. */
-	if (!version || crdt_runs_hold(crdt_runs_of(c->mine, s->part->writer), version, version))
+	if (!version ||
+	    weir__crdt_runs_hold(weir__crdt_runs_of(c->mine, s->part->writer), version, version))
 		return false;
 	r = crdt_reader(s->elements);
-	while (crdt_elem_next(&r, c->s->map, &e)) {
-		if (e.version == version || !crdt_set_lives(c->s, u, e.version))
+	while (weir__crdt_elem_next(&r, c->s->map, &e)) {
+		if (e.version == version || !weir__crdt_set_lives(c->s, u, e.version))
 			continue;
 		if (e.version < version)
 			ret->first = WEIR_MAX(ret->first, e.version + 1);
@@ -112,7 +113,7 @@ static void runs_put(weir_writer w, struct weir_str runs, const struct crdt_run 
 	if (more)
 		add = *more;
 	weir_out_init(&out, o->mem);
-	while (crdt_run_next(&r, &run)) {
+	while (weir__crdt_run_next(&r, &run)) {
 		if (!has || run.last + 1 < add.first) {
 			run_put(run, &out);
 		} else if (add.last + 1 < run.first) {
@@ -127,7 +128,7 @@ static void runs_put(weir_writer w, struct weir_str runs, const struct crdt_run 
 	if (has)
 		run_put(add, &out);
 	weir_out_varint(o, w);
-	weir_out_text(o, crdt_flat(&out, &hold));
+	weir_out_text(o, weir__crdt_flat(&out, &hold));
 	weir_out_fini(&hold);
 	weir_out_fini(&out);
 }
@@ -202,8 +203,8 @@ static bool nothing_lives(const struct crdt_sets *s)
 {
 	struct crdt_walk w;
 
-	crdt_walk_start(s, &w);
-	return !crdt_walk_next(&w);
+	weir__crdt_walk_start(s, &w);
+	return !weir__crdt_walk_next(&w);
 }
 
 static int verb_of(const struct weir_crdt *t, struct change *c)
@@ -222,18 +223,18 @@ static bool is_full(const struct weir_crdt *t, const struct change *c)
 	struct crdt_walk w;
 	uint64_t n = 1;
 
-	crdt_walk_start(c->s, &w);
-	while (crdt_walk_next(&w)) {
+	weir__crdt_walk_start(c->s, &w);
+	while (weir__crdt_walk_next(&w)) {
 		if (weir_str_eq(w.key, c->key))
 			return false;
 		n++;
 	}
-	return n > crdt_set_limit(t);
+	return n > weir__crdt_set_limit(t);
 }
 
-int crdt_set_apply(const struct weir_crdt *t, const struct crdt_parts *v,
-		   const struct crdt_part *mine, const struct weir_crdt_op *op,
-		   const struct weir_dot *dot, struct weir_out *body)
+int weir__crdt_set_apply(const struct weir_crdt *t, const struct crdt_parts *v,
+			 const struct crdt_part *mine, const struct weir_crdt_op *op,
+			 const struct weir_dot *dot, struct weir_out *body)
 {
 	struct crdt_sets s;
 	struct change c = {.s = &s, .op = op, .dot = dot};
@@ -243,7 +244,7 @@ int crdt_set_apply(const struct weir_crdt *t, const struct crdt_parts *v,
 
 	if (verb_of(t, &c))
 		return WEIR_E_RANGE;
-	crdt_sets_of(t, v, &s);
+	weir__crdt_sets_of(t, v, &s);
 	c.me = mine ? (uint32_t)(mine - v->p) : v->n;
 	c.mine = mine ? s.s[c.me].ctx : (struct weir_str){"", 0};
 	if (c.put && is_full(t, &c))
@@ -255,7 +256,7 @@ int crdt_set_apply(const struct weir_crdt *t, const struct crdt_parts *v,
 	any = !all && context(&c, &ctx);
 	if (all)
 		context_all(&c, &ctx);
-	flat = crdt_flat(&elems, &hold);
+	flat = weir__crdt_flat(&elems, &hold);
 	mine_too = mine && flat.n != s.s[c.me].elements.n;
 	weir_out_text(body, flat);
 	weir_out_append(body, &ctx);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * state/crdt_set_int.h - elements and runs of sets and maps: what crdt_set.c reads, crdt_set_apply.c writes and crdt_set_prune.c leaves out.
+ * state/crdt_set_int.h - elements and runs of sets and maps: what crdt_set.c reads, weir__crdt_set_apply.c writes and weir__crdt_set_prune.c leaves out.
  *
  * Pure.
  */
@@ -38,20 +38,22 @@ struct crdt_walk {
 	bool has[WEIR_CRDT_PARTS];
 };
 
-void crdt_sets_of(const struct weir_crdt *t, const struct crdt_parts *v, struct crdt_sets *ret);
-bool crdt_elem_next(struct weir_reader *r, bool map, struct crdt_elem *ret);
-bool crdt_run_next(struct weir_reader *r, struct crdt_run *ret);
-struct weir_str crdt_runs_of(struct weir_str ctx, weir_writer w); /* empty: none */
-bool crdt_runs_hold(struct weir_str runs, uint64_t first, uint64_t last);
-bool crdt_set_lives(const struct crdt_sets *s, uint32_t u, uint64_t version);
-void crdt_walk_start(const struct crdt_sets *s, struct crdt_walk *w);
-bool crdt_walk_next(struct crdt_walk *w);
+void weir__crdt_sets_of(const struct weir_crdt *t, const struct crdt_parts *v,
+			struct crdt_sets *ret);
+bool weir__crdt_elem_next(struct weir_reader *r, bool map, struct crdt_elem *ret);
+bool weir__crdt_run_next(struct weir_reader *r, struct crdt_run *ret);
+struct weir_str weir__crdt_runs_of(struct weir_str ctx, weir_writer w); /* empty: none */
+bool weir__crdt_runs_hold(struct weir_str runs, uint64_t first, uint64_t last);
+bool weir__crdt_set_lives(const struct crdt_sets *s, uint32_t u, uint64_t version);
+void weir__crdt_walk_start(const struct crdt_sets *s, struct crdt_walk *w);
+bool weir__crdt_walk_next(struct crdt_walk *w);
 struct weir_dot crdt_walk_dot(const struct crdt_walk *w, uint32_t i);
-uint32_t crdt_set_limit(const struct weir_crdt *t);
+uint32_t weir__crdt_set_limit(const struct weir_crdt *t);
 
-void crdt_set_prune(const struct weir_crdt *t, struct crdt_parts *v, const struct crdt_stable *st);
-int crdt_set_apply(const struct weir_crdt *t, const struct crdt_parts *v,
-		   const struct crdt_part *mine, const struct weir_crdt_op *op,
-		   const struct weir_dot *dot, struct weir_out *body);
+void weir__crdt_set_prune(const struct weir_crdt *t, struct crdt_parts *v,
+			  const struct crdt_stable *st);
+int weir__crdt_set_apply(const struct weir_crdt *t, const struct crdt_parts *v,
+			 const struct crdt_part *mine, const struct weir_crdt_op *op,
+			 const struct weir_dot *dot, struct weir_out *body);
 
 #endif

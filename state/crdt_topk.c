@@ -172,4 +172,5 @@ static bool topk_next(const struct weir_crdt *t, const struct crdt_parts *v, uin
 	return true;
 }
 
-const struct crdt_class crdt_topk = {.check = topk_check, .apply = topk_apply, .next = topk_next};
+const struct crdt_class weir__crdt_topk = {
+	.check = topk_check, .apply = topk_apply, .next = topk_next};
