@@ -1,12 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: Apache-2.0
 # All benchmarks, or those named: run.sh [ring] [hop] [count] [nexmark] [latency] [json] [journal]
-# [guarantee] [barrier] [recovery] [instructions] [backpressure] [link] [crdt]
+# [guarantee] [barrier] [recovery] [instructions] [backpressure] [link] [crdt] [shared]
 # Results also go to build/perf/ as JSON lines, headed by machine and commit.
 set -eu
 cd "$(dirname "$0")/.."
 sh tests/lib/deps.sh build bench
-[ $# -gt 0 ] || set -- ring json journal count nexmark hop latency guarantee barrier recovery instructions link backpressure crdt
+[ $# -gt 0 ] || set -- ring json journal count nexmark hop latency guarantee barrier recovery instructions link backpressure crdt shared
 b=build/release
 out=build/perf
 mkdir -p "$out"
@@ -51,6 +51,11 @@ for what in "$@"; do
 		make -s $b/perf/slow.so
 		# shellcheck disable=SC2086 # options: OPTIONS="--long"
 		python3 perf/e2e/backpressure.py $b "$out" ${OPTIONS:-}
+		;;
+	shared)
+		make -s $b/perf/probe.so
+		# shellcheck disable=SC2086
+		python3 perf/e2e/shared.py $b "$out" ${OPTIONS:-}
 		;;
 	link)
 		make -s $b/perf/probe.so $b/perf/quic_bench

@@ -96,15 +96,18 @@ class Regions:
         with open(self.path("p.yaml"), "w") as f:
             f.write(text)
 
-    def spawn(self, kind, region, command):
+    def spawn(self, kind, region, command, cwd=None):
         with open(self.path("%s.%s.log" % (region, kind)), "a") as log:
-            self.proc[kind, region] = subprocess.Popen(self.inside(region) + command, cwd=self.dir, env=self.env, stdout=log,
+            self.proc[kind, region] = subprocess.Popen(self.inside(region) + command, cwd=cwd or self.dir, env=self.env, stdout=log,
                                                        stderr=log, stdin=subprocess.DEVNULL)
 
-    def start(self, patience=60):
+    def start(self, patience=60, each=False):
+        """each: engines run in folders of their own, at-REGION."""
         weir = os.path.join(self.bin, "weir")
         for r in self.names:
-            self.spawn("engine", r, [weir, "run", "--fresh", "-q", "--cluster", "cluster.yaml", "--region", r, "p.yaml"])
+            at = self.path("at-" + r) if each else self.dir
+            os.makedirs(at, exist_ok=True)
+            self.spawn("engine", r, [weir, "run", "--fresh", "-q", "--cluster", self.path("cluster.yaml"), "--region", r, self.path("p.yaml")], at)
             self.spawn("gateway", r, [weir, "gateway", "--cluster", "cluster.yaml", "--region", r, self.made])
         end = time.monotonic() + patience
         while time.monotonic() < end:
